@@ -1,0 +1,3 @@
+module wsvsio
+
+go 1.26.0
