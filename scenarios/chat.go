@@ -146,6 +146,9 @@ type DialConfig struct {
 	// Origin is the Origin header to send, as a browser would; "" sends none.
 	Origin string `json:"origin,omitempty"`
 
+	// Protocol is the protocol to speak, for a client that speaks several.
+	Protocol Protocol `json:"protocol,omitempty"`
+
 	// Transports are the transports to use, in order. A client that has no
 	// choice ignores it.
 	Transports []string `json:"transports,omitempty"`

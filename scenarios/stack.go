@@ -77,7 +77,11 @@ func (s Stack) Path() string {
 
 // Dial returns the configuration of a client of this stack with that name.
 func (s Stack) Dial(name string) DialConfig {
-	return DialConfig{Name: name, Transports: s.Mode.Transports}
+	return DialConfig{
+		Name:       name,
+		Protocol:   s.Protocol,
+		Transports: s.Mode.Transports,
+	}
 }
 
 // ErrUnsupported is wrapped by the error of a scenario for a case that a stack
