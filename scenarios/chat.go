@@ -3,6 +3,9 @@ package scenarios
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,7 +33,9 @@ type Message struct {
 // of a run has the same length on the wire.
 const FirstSeq = 1_000_000_000
 
-// JoinedBody is what the others in a room are told when somebody joins.
+// JoinedBody is what a client that joins has the others in the room told. The
+// load generator joins without a word: a thousand joins would be half a
+// million messages.
 const JoinedBody = "a new user has joined"
 
 // Server is a chat server. It routes each message that arrives to the members
@@ -137,6 +142,17 @@ func (c ServerConfig) WithDefaults() ServerConfig {
 	return c
 }
 
+// OriginAllowed reports whether a request may connect: it has no Origin
+// header, or one that names the host it was sent to or is in Origins.
+func (c ServerConfig) OriginAllowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.Contains(c.Origins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}
+
 // DialConfig is the part of a client's set-up that is the same for every
 // stack.
 type DialConfig struct {
@@ -161,7 +177,7 @@ type EventKind string
 const (
 	EventUp        EventKind = "up"        // connected: Transport
 	EventDown      EventKind = "down"      // disconnected: Reason, never empty
-	EventAttempt   EventKind = "attempt"   // about to connect again: Reason
+	EventAttempt   EventKind = "attempt"   // about to connect; told by the worker, or by a client that does so by itself: Reason
 	EventJoined    EventKind = "joined"    // somebody entered a room: Message
 	EventMessage   EventKind = "message"   // a message for a room: Message
 	EventAnnounce  EventKind = "announce"  // a message for everyone: Message

@@ -65,7 +65,8 @@ type Env interface {
 	// Path builds what lies between clients and nodes.
 	Path(context.Context, PathSpec, ...Node) (Path, error)
 
-	// Load runs the load generator against a node of the stack.
+	// Load runs the load generator, in a process of its own, against a node of
+	// the stack.
 	Load(context.Context, Stack, Node, LoadSpec) (LoadReport, error)
 }
 
@@ -165,14 +166,15 @@ type LoadSpec struct {
 // LoadReport is what the load generator saw in the window. Durations are in
 // seconds.
 type LoadReport struct {
-	Sent      int64 `json:"sent"`      // messages written
-	Expected  int64 `json:"expected"`  // deliveries due: Sent x Clients
-	Delivered int64 `json:"delivered"` // deliveries that arrived, each counted once
-	Lost      int64 `json:"lost"`
-	Dup       int64 `json:"dup"`
-	Reordered int64 `json:"reordered"` // arrived after a later one of the same connection
-	Corrupt   int64 `json:"corrupt"`   // not the message that was sent
-	Died      int64 `json:"died"`      // connections that ended before the end
+	Sent      int64  `json:"sent"`      // messages written
+	Expected  int64  `json:"expected"`  // deliveries due: Sent x Clients
+	Delivered int64  `json:"delivered"` // deliveries that arrived, each counted once
+	Lost      int64  `json:"lost"`
+	Dup       int64  `json:"dup"`
+	Reordered int64  `json:"reordered"`     // arrived after a later one of the same connection
+	Corrupt   int64  `json:"corrupt"`       // not the message that was sent
+	Died      int64  `json:"died"`          // connections that ended before the end
+	Why       string `json:"why,omitempty"` // what went wrong first, if anything did
 
 	Latency    Quantiles `json:"latency"`    // due time to receipt
 	FromWrite  Quantiles `json:"fromWrite"`  // write to receipt

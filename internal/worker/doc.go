@@ -33,10 +33,18 @@
 //	announce {"client":0,"message":Message}  →  {}
 //	close    {"client":0}                    →  {}, after its last event
 //
-// and tells what they see, an Event of package scenarios stamped with
+// It tells what they see, an Event of package scenarios stamped with
 // CLOCK_MONOTONIC in nanoseconds:
 //
 //	← {"client":0,"event":{"kind":"up","at":123456789,"transport":"websocket"}}
+//
+// The first is "attempt", told by the worker itself before it dials.
+//
+// The load generator, which is always this binary, takes
+//
+//	connect {"url":"http://127.0.0.1:41234","path":"/ws","spec":LoadSpec}  →  {}, once all have joined
+//	warm    {}  →  {}
+//	window  {}  →  LoadReport of package scenarios
 //
 // Durations are integers in nanoseconds. A worker exits at once when its
 // standard input ends, so that it does not outlive the harness.

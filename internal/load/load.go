@@ -1,0 +1,550 @@
+// Package load is the load generator: one sender and many receivers that speak
+// a chat's wire protocol at the same cost whichever it is.
+//
+// The sender is open loop: messages are due at instants fixed beforehand, and
+// latency runs from the due time to each receiver's receipt, so that a stalled
+// server shows in every message it delayed (no coordinated omission). What
+// arrives is compared with what was sent, byte for byte, and every delivery is
+// accounted for.
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"wsvsio/scenarios"
+)
+
+const (
+	room = "bench"
+	from = "load"
+
+	// dialing is how many connections are opened at once; more of them only
+	// overflow the server's accept queue.
+	dialing = 64
+
+	// inFlight bounds the messages on their way during the warm-up, well
+	// below the queue that a server keeps for a slow reader.
+	inFlight = 16
+
+	// readBuffer holds some thirty messages of 128 B, or a part of a long one.
+	readBuffer = 8 << 10
+
+	// drain is how long nothing may arrive before what is missing counts as
+	// lost.
+	drain = 2 * time.Second
+)
+
+// Generator holds the connections of one load.
+type Generator struct {
+	spec   scenarios.LoadSpec
+	conns  []*conn
+	ended  sync.WaitGroup
+	start  time.Time
+	phase  atomic.Pointer[phase]
+	next   int64 // sequence number of the next message
+	object object
+	setup  time.Duration // until all had joined
+}
+
+// conn is one connection. Its reader owns all fields but the atomic ones.
+type conn struct {
+	g     *Generator
+	net   net.Conn
+	codec *Codec
+
+	up, down atomic.Int64 // bytes written and read
+	requests chan Delivery
+	died     atomic.Pointer[error]
+	closing  atomic.Bool
+
+	phase   *phase
+	got     []uint8 // per message of the phase: how often it arrived
+	missing int
+	last    int // the latest message that arrived
+	tally   tally
+}
+
+// tally is what one connection has counted in one phase.
+type tally struct {
+	latency   []int64 // ns, due time to receipt
+	fromWrite []int64 // ns, write to receipt
+	dup       int64
+	reordered int64
+	corrupt   int64
+}
+
+// phase is a run of messages: the warm-up or the window.
+type phase struct {
+	first    int64 // sequence number
+	n        int
+	due      []time.Duration // since the generator's start; empty in a warm-up
+	wrote    []atomic.Int64  // ns since the generator's start
+	pending  atomic.Int64    // connections that have not got everything yet
+	complete chan struct{}
+	arrived  atomic.Int64  // grows whenever something arrives
+	echoes   chan struct{} // the sender's own messages, for the warm-up
+	lastAt   atomic.Int64  // ns since the generator's start
+}
+
+// object is the JSON object of a message, all but its sequence number.
+type object struct{ head, tail []byte }
+
+const seqDigits = 10
+
+func newObject(size int) object {
+	return object{
+		head: fmt.Appendf(nil, `{"room":%q,"from":%q,"seq":`, room, from),
+		tail: fmt.Appendf(nil, `,"body":%q}`, bytes.Repeat([]byte("x"), size)),
+	}
+}
+
+func (o object) with(seq int64) []byte {
+	b := append([]byte(nil), o.head...)
+	b = strconv.AppendInt(b, seq, 10)
+	return append(b, o.tail...)
+}
+
+// seq returns the sequence number of an object, and false if it is not the
+// object that was sent.
+func (o object) seq(got []byte) (int64, bool) {
+	if len(got) != len(o.head)+seqDigits+len(o.tail) ||
+		!bytes.Equal(got[:len(o.head)], o.head) ||
+		!bytes.Equal(got[len(o.head)+seqDigits:], o.tail) {
+		return 0, false
+	}
+	var n int64
+	for _, d := range got[len(o.head) : len(o.head)+seqDigits] {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(d-'0')
+	}
+	return n, true
+}
+
+// Connect opens the connections of a load, one after the other in groups, and
+// has them all join one room. rawURL has no path.
+func Connect(ctx context.Context, p scenarios.Protocol, rawURL, path string, spec scenarios.LoadSpec) (*Generator, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	g := &Generator{
+		spec:   spec,
+		start:  time.Now(),
+		next:   scenarios.FirstSeq,
+		object: newObject(spec.Size),
+		conns:  make([]*conn, spec.Clients),
+	}
+	errs := make([]error, spec.Clients)
+	var group sync.WaitGroup
+	turn := make(chan struct{}, dialing)
+	for i := range g.conns {
+		group.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			g.conns[i], errs[i] = g.dial(ctx, p, u.Host, path)
+		})
+	}
+	group.Wait()
+	g.setup = time.Since(g.start)
+	for i, err := range errs {
+		if err != nil {
+			g.Close()
+			return nil, fmt.Errorf("load: client %d of %d: %w", i+1, spec.Clients, err)
+		}
+	}
+	return g, nil
+}
+
+// dial opens one connection, joins the room and starts the reader.
+func (g *Generator) dial(ctx context.Context, p scenarios.Protocol, host, path string) (*conn, error) {
+	codec, err := NewCodec(p)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{g: g, net: nc, codec: codec, requests: make(chan Delivery, 4)}
+	if err := c.write(codec.Hello(host, path)); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	g.ended.Add(1)
+	go c.read()
+	if _, err := c.await(ctx, Open); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	if err := c.write(codec.Join(nil, 1, room, from)); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	answer, err := c.await(ctx, Ack)
+	if err == nil && len(answer.Data) > 0 {
+		err = errors.New(string(answer.Data))
+	}
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	if ping, every := codec.Ping(); every > 0 {
+		time.AfterFunc(every, func() { c.heartbeat(ping, every) })
+	}
+	return c, nil
+}
+
+// heartbeat pings for as long as the connection lives.
+func (c *conn) heartbeat(ping []byte, every time.Duration) {
+	if c.closing.Load() || c.write(ping) != nil {
+		return
+	}
+	time.AfterFunc(every, func() { c.heartbeat(ping, every) })
+}
+
+// await waits for an answer of the server.
+func (c *conn) await(ctx context.Context, k Kind) (Delivery, error) {
+	for {
+		select {
+		case d, ok := <-c.requests:
+			if !ok {
+				return d, *c.died.Load()
+			}
+			if d.Kind == k {
+				return d, nil
+			}
+		case <-ctx.Done():
+			return Delivery{}, fmt.Errorf("no answer: %w", ctx.Err())
+		}
+	}
+}
+
+// write counts before it writes: counting after it races with the peer.
+func (c *conn) write(b []byte) error {
+	c.up.Add(int64(len(b)))
+	_, err := c.net.Write(b)
+	return err
+}
+
+// read feeds the codec until the connection ends.
+func (c *conn) read() {
+	buffer := make([]byte, readBuffer)
+	var why error
+	for why == nil {
+		n, err := c.net.Read(buffer)
+		now := time.Since(c.g.start)
+		c.down.Add(int64(n))
+		why = err
+		if n == 0 {
+			continue
+		}
+		out, deliveries, err := c.codec.Feed(buffer[:n])
+		if err != nil {
+			why = err
+		}
+		c.take(deliveries, now)
+		if len(out) > 0 {
+			if err := c.write(out); err != nil {
+				why = err
+			}
+		}
+	}
+	if errors.Is(why, io.EOF) {
+		why = errors.New("connection closed by the server without a reason")
+	}
+	c.died.Store(&why)
+	close(c.requests)
+	c.net.Close()
+	c.g.ended.Done()
+}
+
+// take records what arrived at the instant now.
+func (c *conn) take(deliveries []Delivery, now time.Duration) {
+	if len(deliveries) == 0 {
+		return
+	}
+	p := c.g.phase.Load()
+	if p != c.phase {
+		c.enter(p)
+	}
+	for _, d := range deliveries {
+		if d.Kind == Chat && p != nil {
+			c.message(p, d.Data, now)
+		} else if d.Kind == Open || d.Kind == Ack {
+			d.Data = bytes.Clone(d.Data)
+			select {
+			case c.requests <- d:
+			default: // an answer that nobody asked for
+			}
+		}
+	}
+	if p != nil {
+		p.arrived.Add(1)
+		p.lastAt.Store(int64(now))
+	}
+}
+
+// enter begins a new phase.
+func (c *conn) enter(p *phase) {
+	c.phase = p
+	c.got = make([]uint8, p.n)
+	c.missing = p.n
+	c.last = -1
+	c.tally = tally{}
+	if len(p.due) > 0 {
+		c.tally.latency = make([]int64, 0, p.n)
+		c.tally.fromWrite = make([]int64, 0, p.n)
+	}
+}
+
+// message records one chat message.
+func (c *conn) message(p *phase, data []byte, now time.Duration) {
+	seq, ok := c.g.object.seq(data)
+	i := int(seq - p.first)
+	switch {
+	case !ok || seq >= p.first+int64(p.n):
+		c.tally.corrupt++
+		return
+	case seq < p.first || c.got[i] > 0:
+		// One of an earlier phase was complete, so this is a second copy.
+		c.tally.dup++
+		return
+	}
+	c.got[i]++
+	if i < c.last {
+		c.tally.reordered++
+	} else {
+		c.last = i
+	}
+	if len(p.due) > 0 {
+		c.tally.latency = append(c.tally.latency, int64(now-p.due[i]))
+		c.tally.fromWrite = append(c.tally.fromWrite, int64(now)-p.wrote[i].Load())
+	}
+	c.missing--
+	if c == c.g.conns[0] {
+		select {
+		case p.echoes <- struct{}{}:
+		default:
+		}
+	}
+	if c.missing == 0 && p.pending.Add(-1) == 0 {
+		close(p.complete)
+	}
+}
+
+// begin makes a phase of n messages the current one.
+func (g *Generator) begin(n int, due []time.Duration) *phase {
+	p := &phase{
+		first:    g.next,
+		n:        n,
+		due:      due,
+		wrote:    make([]atomic.Int64, n),
+		complete: make(chan struct{}),
+		echoes:   make(chan struct{}, n),
+	}
+	p.pending.Store(int64(len(g.conns)))
+	g.next += int64(n)
+	g.phase.Store(p)
+	return p
+}
+
+// send writes message i of a phase from the first connection.
+func (g *Generator) send(p *phase, i int) error {
+	c := g.conns[0]
+	b := c.codec.Chat(nil, g.object.with(p.first+int64(i)))
+	p.wrote[i].Store(int64(time.Since(g.start)))
+	return c.write(b)
+}
+
+// Warm sends messages as fast as they come back until the number of
+// deliveries in the spec has been reached. It fails if not all arrive.
+func (g *Generator) Warm(ctx context.Context) error {
+	n := (g.spec.Warmup + len(g.conns) - 1) / len(g.conns)
+	if n == 0 {
+		return nil
+	}
+	p := g.begin(n, nil)
+	for i := range n {
+		if i >= inFlight {
+			select {
+			case <-p.echoes:
+			case <-ctx.Done():
+				return fmt.Errorf("load: warm-up: message %d of %d did not come back: %w%s", i-inFlight+1, n, ctx.Err(), g.deaths())
+			}
+		}
+		if err := g.send(p, i); err != nil {
+			return fmt.Errorf("load: warm-up: %w%s", err, g.deaths())
+		}
+	}
+	if err := g.settle(ctx, p); err != nil {
+		return fmt.Errorf("load: warm-up: %w%s", err, g.deaths())
+	}
+	return nil
+}
+
+// settle waits until everything has arrived, or nothing has for a while.
+func (g *Generator) settle(ctx context.Context, p *phase) error {
+	before := int64(-1)
+	quiet := time.NewTicker(drain)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-p.complete:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-quiet.C:
+			if now := p.arrived.Load(); now == before {
+				return fmt.Errorf("%d of %d connections did not get everything within %v of silence", p.pending.Load(), len(g.conns), drain)
+			} else {
+				before = now
+			}
+		}
+	}
+}
+
+// deaths tells of connections that have ended, or nothing.
+func (g *Generator) deaths() string {
+	n, why := g.died()
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d connections ended, the first with: %s", n, len(g.conns), why)
+}
+
+func (g *Generator) died() (n int64, why string) {
+	for _, c := range g.conns {
+		if err := c.died.Load(); err != nil {
+			if n == 0 {
+				why = (*err).Error()
+			}
+			n++
+		}
+	}
+	return n, why
+}
+
+// Window sends the messages of the spec at their due times, waits for what
+// they cause and reports it. What is lost is in the report; an error means
+// that there is none.
+func (g *Generator) Window(ctx context.Context) (scenarios.LoadReport, error) {
+	n := g.spec.Messages
+	pace, err := newPacer()
+	if err != nil {
+		return scenarios.LoadReport{}, fmt.Errorf("load: %w", err)
+	}
+	defer pace.close()
+	wireBefore, cpuBefore := g.wire(), cpuTime()
+
+	// The first message is due a little later, when the reader of this
+	// report and the server are at rest again.
+	begin := time.Since(g.start) + 5*time.Millisecond
+	due := make([]time.Duration, n)
+	for i := range due {
+		due[i] = begin + time.Duration(float64(i)/g.spec.Rate*float64(time.Second))
+	}
+	p := g.begin(n, due)
+	lateness := make([]int64, 0, n)
+	sent := 0
+	var broken error
+	for ; sent < n && broken == nil; sent++ {
+		if err := pace.until(ctx, g.start.Add(due[sent])); err != nil {
+			return scenarios.LoadReport{}, fmt.Errorf("load: %w", err)
+		}
+		broken = g.send(p, sent)
+		lateness = append(lateness, p.wrote[sent].Load()-int64(due[sent]))
+	}
+	if broken == nil {
+		broken = g.settle(ctx, p)
+	}
+	if ctx.Err() != nil {
+		return scenarios.LoadReport{}, fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
+	}
+
+	r := scenarios.LoadReport{
+		Sent:       int64(sent),
+		Expected:   int64(sent) * int64(len(g.conns)),
+		ConnectSec: g.setup.Seconds(),
+		ClientCPU:  cpuTime() - cpuBefore,
+		Wire:       g.wire().Sub(wireBefore),
+		Elapsed:    time.Duration(p.lastAt.Load()) - begin,
+	}
+	r.Died, r.Why = g.died()
+	if r.Why == "" && broken != nil {
+		r.Why = broken.Error()
+	}
+	g.collect(p, &r)
+	r.Lateness = quantiles(lateness)
+	return r, nil
+}
+
+// collect adds up what the connections counted. Their readers are stopped
+// first, so that nothing changes meanwhile.
+func (g *Generator) collect(p *phase, r *scenarios.LoadReport) {
+	g.Close()
+	var latency, fromWrite []int64
+	for _, c := range g.conns {
+		if c.phase != p {
+			continue // nothing arrived at all
+		}
+		latency = append(latency, c.tally.latency...)
+		fromWrite = append(fromWrite, c.tally.fromWrite...)
+		r.Delivered += int64(p.n - c.missing)
+		r.Dup += c.tally.dup
+		r.Reordered += c.tally.reordered
+		r.Corrupt += c.tally.corrupt
+	}
+	r.Lost = r.Expected - r.Delivered
+	r.Latency, r.FromWrite = quantiles(latency), quantiles(fromWrite)
+}
+
+// wire is what the connections have carried so far.
+func (g *Generator) wire() scenarios.Traffic {
+	var t scenarios.Traffic
+	for _, c := range g.conns {
+		t.Up += c.up.Load()
+		t.Down += c.down.Load()
+	}
+	return t
+}
+
+// Close cuts the connections and returns when their readers have ended.
+func (g *Generator) Close() {
+	for _, c := range g.conns {
+		if c != nil {
+			c.closing.Store(true)
+			c.net.Close()
+		}
+	}
+	g.ended.Wait()
+}
+
+// quantiles takes apart samples in nanoseconds; it sorts them in place.
+func quantiles(samples []int64) scenarios.Quantiles {
+	if len(samples) == 0 {
+		return scenarios.Quantiles{}
+	}
+	slices.Sort(samples)
+	at := func(q float64) float64 {
+		// The smallest sample that at least the share q does not exceed.
+		i := int(q*float64(len(samples))+0.999999999) - 1
+		return float64(samples[min(max(i, 0), len(samples)-1)]) / 1e9
+	}
+	return scenarios.Quantiles{
+		N: int64(len(samples)), P50: at(.5), P90: at(.9),
+		P99: at(.99), P999: at(.999), Max: at(1),
+	}
+}

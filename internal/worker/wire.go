@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"wsvsio/scenarios"
+)
+
+// Version of the control protocol.
+const Version = 1
+
+// Role says what a worker holds.
+type Role string
+
+// The roles.
+const (
+	Server  Role = "server"
+	Clients Role = "clients"
+	Load    Role = "load"
+)
+
+// Start is the first request.
+type Start struct {
+	Protocol int    `json:"protocol"`
+	Role     Role   `json:"role"`
+	Program  string `json:"program"`
+	Addr     string `json:"addr,omitempty"` // where a server listens
+
+	Config scenarios.ServerConfig `json:"config,omitzero"`
+}
+
+// Started is its answer.
+type Started struct {
+	Protocol int    `json:"protocol"`
+	PID      int    `json:"pid"`
+	Runtime  string `json:"runtime"`
+	Addr     string `json:"addr,omitempty"`
+}
+
+// ClientArgs are the arguments of the requests to a worker with clients.
+type ClientArgs struct {
+	Client  int                  `json:"client"`
+	URL     string               `json:"url,omitempty"`
+	Config  scenarios.DialConfig `json:"config,omitzero"`
+	Room    string               `json:"room,omitempty"`
+	Message scenarios.Message    `json:"message,omitzero"`
+}
+
+// ConnectArgs are the arguments of connect, the request to the load generator
+// that says whom to load and how.
+type ConnectArgs struct {
+	URL  string             `json:"url"`
+	Path string             `json:"path"`
+	Spec scenarios.LoadSpec `json:"spec"`
+}
+
+// request is one line to a worker.
+type request struct {
+	ID   int64           `json:"id"`
+	Cmd  string          `json:"cmd"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// reply is one line from a worker: an answer if it has an ID, else an event.
+type reply struct {
+	ID     int64            `json:"id,omitempty"`
+	Result json.RawMessage  `json:"result,omitempty"`
+	Error  string           `json:"error,omitempty"`
+	Client int              `json:"client,omitempty"`
+	Event  *scenarios.Event `json:"event,omitempty"`
+}
+
+// parseReply reads a line from a worker.
+func parseReply(line []byte) (reply, error) {
+	var r reply
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("control pipe: %w in %.80q", err, line)
+	}
+	switch {
+	case r.Event != nil && r.ID == 0:
+	case r.Event == nil && (r.ID != 0 || r.Error != ""):
+	default:
+		return r, fmt.Errorf("control pipe: neither answer nor event: %.80q", line)
+	}
+	return r, nil
+}
+
+// parseRequest reads a line to a worker.
+func parseRequest(line []byte) (request, error) {
+	var r request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("control pipe: %w in %.80q", err, line)
+	}
+	if r.ID <= 0 || r.Cmd == "" {
+		return r, fmt.Errorf("control pipe: request without id or cmd: %.80q", line)
+	}
+	return r, nil
+}

@@ -1,0 +1,365 @@
+// Package rawws is the chat over a plain WebSocket, on gorilla/websocket.
+package rawws
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"wsvsio/scenarios"
+)
+
+// everyone is the room that all clients are in; no client can name it.
+const everyone = ""
+
+// closeGrace is how long a peer may take to answer a close frame.
+const closeGrace = time.Second
+
+// envelope is the text frame in both directions.
+type envelope struct {
+	Type  string            `json:"type"`
+	ID    int64             `json:"id,omitempty"` // of a request and its ack
+	Error string            `json:"error,omitempty"`
+	Data  scenarios.Message `json:"data,omitzero"`
+}
+
+// Server is the chat server.
+type Server struct {
+	cfg      scenarios.ServerConfig
+	upgrader websocket.Upgrader
+	sessions sync.WaitGroup
+
+	mu      sync.RWMutex
+	closing bool
+	rooms   map[string]map[*session]struct{}
+}
+
+// NewServer returns a chat server; mount it at scenarios.PathRaw.
+func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
+	cfg = cfg.WithDefaults()
+	return &Server{
+		cfg:      cfg,
+		upgrader: websocket.Upgrader{CheckOrigin: cfg.OriginAllowed},
+		rooms:    map[string]map[*session]struct{}{everyone: {}},
+	}, nil
+}
+
+// ServeHTTP upgrades the request and serves the client until it is gone.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	conn, err := s.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	c := &session{
+		server: s,
+		conn:   conn,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	}
+	if !s.enter(c) {
+		conn.WriteControl(websocket.CloseMessage,
+			websocket.FormatCloseMessage(websocket.CloseGoingAway, ""),
+			time.Now().Add(closeGrace))
+		conn.Close()
+		return
+	}
+	defer s.sessions.Done()
+	go c.write()
+	c.read()
+	s.forget(c)
+	close(c.done)
+	conn.Close()
+}
+
+// Shutdown implements scenarios.Server.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for c := range s.rooms[everyone] {
+		c.bye(websocket.CloseGoingAway, "server is shutting down")
+	}
+	s.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		s.sessions.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.rooms[everyone] {
+		c.conn.Close()
+	}
+	s.mu.Unlock()
+	<-done
+	return ctx.Err()
+}
+
+// join puts a client into a room and tells the others, unless it has nothing
+// to say.
+func (s *Server) join(c *session, m scenarios.Message) string {
+	if m.Room == everyone {
+		return "room name is empty"
+	}
+	s.mu.Lock()
+	if s.rooms[m.Room] == nil {
+		s.rooms[m.Room] = make(map[*session]struct{})
+	}
+	s.rooms[m.Room][c] = struct{}{}
+	c.rooms = append(c.rooms, m.Room)
+	s.mu.Unlock()
+	if m.Body != "" {
+		s.broadcast("joined", m, m.Room, c)
+	}
+	return ""
+}
+
+// leave takes a client out of a room.
+func (s *Server) leave(c *session, m scenarios.Message) string {
+	if m.Room == everyone {
+		return "room name is empty"
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(c, m.Room)
+	c.rooms = slices.DeleteFunc(c.rooms, func(room string) bool {
+		return room == m.Room
+	})
+	return ""
+}
+
+// chat sends a message to the members of its room.
+func (s *Server) chat(m scenarios.Message) {
+	if m.Room != everyone {
+		s.broadcast("chat", m, m.Room, nil)
+	}
+}
+
+// announce sends a message to every client.
+func (s *Server) announce(m scenarios.Message) {
+	m.Room = everyone
+	s.broadcast("announce", m, everyone, nil)
+}
+
+// What follows is by hand because a plain WebSocket has no rooms, no queue
+// and no heartbeat.
+
+// broadcast encodes a message once and queues it for all but one client.
+func (s *Server) broadcast(
+	kind string, m scenarios.Message, room string, except *session,
+) {
+	f := textFrame(envelope{Type: kind, Data: m})
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for c := range s.rooms[room] {
+		if c != except {
+			c.send(f)
+		}
+	}
+}
+
+// enter registers a client, unless the server is shutting down.
+func (s *Server) enter(c *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.sessions.Add(1)
+	s.rooms[everyone][c] = struct{}{}
+	return true
+}
+
+// forget takes a client out of all its rooms.
+func (s *Server) forget(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(c, everyone)
+	for _, room := range c.rooms {
+		s.remove(c, room)
+	}
+}
+
+// remove takes a client out of a room; s.mu is held.
+func (s *Server) remove(c *session, room string) {
+	delete(s.rooms[room], c)
+	if len(s.rooms[room]) == 0 && room != everyone {
+		delete(s.rooms, room)
+	}
+}
+
+// session is one connected client. Its reader runs in ServeHTTP; its writer
+// owns the connection's other direction.
+type session struct {
+	server *Server
+	conn   *websocket.Conn
+	wake   chan struct{} // holds one token while something is queued
+	done   chan struct{} // closed when the reader has ended
+	rooms  []string      // server.mu is held
+
+	mu      sync.Mutex
+	queue   []byte // frames that wait, back to back
+	waiting int    // how many
+	ended   bool   // a close frame is the last of them
+}
+
+// read handles what the client sends until the connection ends.
+func (c *session) read() {
+	c.alive("")
+	c.conn.SetPongHandler(c.alive)
+	c.conn.SetPingHandler(func(data string) error {
+		c.send(frame(websocket.PongMessage, []byte(data)))
+		return nil
+	})
+	c.conn.SetReadLimit(c.server.cfg.ReadLimit)
+	for {
+		_, text, err := c.conn.ReadMessage()
+		if errors.Is(err, websocket.ErrReadLimit) {
+			// gorilla has said why. To close with bytes unread would reset
+			// the connection, and the reset would overtake the reason.
+			c.conn.SetReadDeadline(time.Now().Add(closeGrace))
+			io.Copy(io.Discard, c.conn.NetConn())
+		}
+		if err != nil {
+			return
+		}
+		c.handle(text)
+	}
+}
+
+// alive gives the client time until the next heartbeat is overdue.
+func (c *session) alive(string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	cfg := c.server.cfg
+	silence := cfg.PingInterval + cfg.PingTimeout
+	return c.conn.SetReadDeadline(time.Now().Add(silence))
+}
+
+// handle acts on one frame of the client.
+func (c *session) handle(text []byte) {
+	var e envelope
+	if err := json.Unmarshal(text, &e); err != nil {
+		c.bye(websocket.CloseInvalidFramePayloadData, "not valid JSON")
+		return
+	}
+	switch e.Type {
+	case "join":
+		c.ack(e.ID, c.server.join(c, e.Data))
+	case "leave":
+		c.ack(e.ID, c.server.leave(c, e.Data))
+	case "chat":
+		c.server.chat(e.Data)
+	case "announce":
+		c.server.announce(e.Data)
+	default:
+		c.bye(websocket.ClosePolicyViolation, "unknown type")
+	}
+}
+
+// ack answers a request; problem is empty if it went well.
+func (c *session) ack(id int64, problem string) {
+	c.send(textFrame(envelope{Type: "ack", ID: id, Error: problem}))
+}
+
+// send queues a frame. A client that has fallen behind by a full queue is
+// disconnected: waiting for it would hold up all the others, and leaving
+// messages out would hide the loss from it.
+func (c *session) send(f []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if c.waiting == c.server.cfg.Queue {
+		c.ended = true
+		c.conn.Close()
+		return
+	}
+	c.queue = append(c.queue, f...)
+	c.waiting++
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// bye queues a close frame; the client has closeGrace to answer it.
+func (c *session) bye(code int, reason string) {
+	text := websocket.FormatCloseMessage(code, reason)
+	c.send(frame(websocket.CloseMessage, text))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
+}
+
+// write sends what is queued, and a ping now and then. Whatever has queued up
+// leaves in one write: a system call costs more than the frames in it.
+func (c *session) write() {
+	cfg := c.server.cfg
+	ping := time.NewTicker(cfg.PingInterval)
+	defer ping.Stop()
+	var batch []byte
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-ping.C:
+			c.send(frame(websocket.PingMessage, nil))
+		case <-c.wake:
+			c.mu.Lock()
+			batch, c.queue = c.queue, batch[:0]
+			c.waiting = 0
+			c.mu.Unlock()
+			conn := c.conn.NetConn()
+			conn.SetWriteDeadline(time.Now().Add(cfg.WriteTimeout))
+			if _, err := conn.Write(batch); err != nil {
+				conn.Close()
+				return
+			}
+		}
+	}
+}
+
+// textFrame encodes an envelope as a frame.
+func textFrame(e envelope) []byte {
+	text, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // strings and integers always encode
+	}
+	return frame(websocket.TextMessage, text)
+}
+
+// frame builds an unmasked, unfragmented frame (RFC 6455, section 5.2), once
+// for all receivers. gorilla's PreparedMessage does that too, but writes each
+// frame with a system call of its own.
+func frame(opcode int, payload []byte) []byte {
+	const fin = 0x80
+	f := make([]byte, 0, 10+len(payload))
+	f = append(f, fin|byte(opcode))
+	switch n := len(payload); {
+	case n < 126:
+		f = append(f, byte(n))
+	case n < 1<<16:
+		f = binary.BigEndian.AppendUint16(append(f, 126), uint16(n))
+	default:
+		f = binary.BigEndian.AppendUint64(append(f, 127), uint64(n))
+	}
+	return append(f, payload...)
+}

@@ -1,0 +1,205 @@
+package broadcast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"wsvsio/scenarios"
+)
+
+// Scenario is the broadcast scenario.
+type Scenario struct{}
+
+// Name implements scenarios.Scenario.
+func (Scenario) Name() string { return "broadcast" }
+
+// warmup is how many deliveries are discarded: Node's compiler halves its cost
+// in the first second.
+const warmup = 15_000
+
+// Cases implements scenarios.Scenario.
+func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
+	const window = 500 * time.Millisecond
+	cases := []scenarios.Case{
+		{Name: "echo", Clients: 1, Size: 128, Rate: 500, Warmup: warmup, Window: window},
+		{Name: "steady", Clients: 100, Size: 128, Rate: 200, Warmup: warmup, Window: window},
+		{Name: "fan-out", Clients: 1000, Size: 128, Rate: 20, Warmup: warmup, Window: window},
+		{Name: "connect", Clients: 1, Samples: 20},
+	}
+	if p == scenarios.Full {
+		for i := range cases {
+			cases[i].Window *= 10
+			cases[i].Samples *= 5
+		}
+		for _, size := range []int{32, 4096} {
+			cases = append(cases, scenarios.Case{
+				Name: "steady", Clients: 100, Size: size, Rate: 200,
+				Warmup: warmup, Window: 10 * window,
+			})
+		}
+	}
+	return cases
+}
+
+// Run implements scenarios.Scenario.
+func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+	if c.Name == "connect" {
+		return connect(ctx, env, s, c, rec)
+	}
+	return broadcast(ctx, env, s, c, rec)
+}
+
+// broadcast runs the cases in which the load generator stands at the client's
+// end.
+func broadcast(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+	if !slices.Equal(s.Mode.Transports, []string{scenarios.WebSocket}) {
+		return scenarios.Unsupported("the load generator speaks websocket only; the case connect measures this mode")
+	}
+	if s.Server.Go != "" && s.Client.Node != "" {
+		return scenarios.Unsupported("the load generator stands in for the client, and the server %s is measured with its Go client", s.Server)
+	}
+	node, err := env.Serve(ctx, s, scenarios.ServerConfig{})
+	if err != nil {
+		return err
+	}
+	r, err := env.Load(ctx, s, node, scenarios.LoadSpec{
+		Clients:  c.Clients,
+		Size:     c.Size,
+		Rate:     c.Rate,
+		Warmup:   c.Warmup,
+		Messages: c.Messages(),
+	})
+	if err != nil {
+		return err
+	}
+	stopped := node.Stop(ctx)
+	if err := verdict(r); err != nil {
+		return err
+	}
+	if stopped != nil {
+		return stopped
+	}
+	report(r, rec)
+	return nil
+}
+
+// verdict says whether the delivery allows a figure.
+func verdict(r scenarios.LoadReport) error {
+	if r.Lost == 0 && r.Dup == 0 && r.Reordered == 0 && r.Corrupt == 0 && r.Died == 0 {
+		return nil
+	}
+	err := fmt.Errorf("of %d deliveries %d lost, %d doubled, %d out of order, %d damaged; %d connections ended",
+		r.Expected, r.Lost, r.Dup, r.Reordered, r.Corrupt, r.Died)
+	if r.Why != "" {
+		err = fmt.Errorf("%w; first: %s", err, r.Why)
+	}
+	return err
+}
+
+// Limits beyond which a cell carries a doubt.
+const (
+	maxClientShare = 0.5    // of a core, DESIGN.md
+	maxLateness    = 1.5e-3 // seconds at p99
+	minSamples     = 100    // for a p99 to mean anything
+)
+
+// report records what the load generator saw.
+func report(r scenarios.LoadReport, rec scenarios.Recorder) {
+	n := float64(r.Delivered)
+	rec.Value("p50-sec/msg", r.Latency.P50)
+	rec.Value("p90-sec/msg", r.Latency.P90)
+	rec.Value("p99-sec/msg", r.Latency.P99)
+	rec.Value("p99.9-sec/msg", r.Latency.P999)
+	rec.Value("max-sec/msg", r.Latency.Max)
+	rec.Value("server-cpu-sec/msg", (r.After.CPU-r.Before.CPU).Seconds()/n)
+	rec.Value("client-cpu-sec/msg", r.ClientCPU.Seconds()/n)
+	rec.Value("wire-B/msg", float64(r.Wire.Up+r.Wire.Down)/n)
+	if r.Before.Mallocs != scenarios.NotTold {
+		rec.Value("server-allocs/msg", (r.After.Mallocs-r.Before.Mallocs)/n)
+		rec.Value("server-alloc-B/msg", (r.After.AllocBytes-r.Before.AllocBytes)/n)
+	}
+	rec.Value("late-p99-sec", r.Lateness.P99)
+	rec.Value("deliveries", n)
+	rec.Value("lost", float64(r.Lost))
+	rec.Value("dup", float64(r.Dup))
+	rec.Value("reordered", float64(r.Reordered))
+
+	if share := r.ClientCPU.Seconds() / r.Elapsed.Seconds(); share > maxClientShare {
+		rec.Doubt(fmt.Sprintf("the load generator used more than %.0f %% of a core", 100*maxClientShare))
+	}
+	if r.Lateness.P99 > maxLateness {
+		rec.Doubt(fmt.Sprintf("the sender was more than %.1f ms late at p99", 1e3*maxLateness))
+	}
+	if r.Latency.N < minSamples {
+		rec.Doubt(fmt.Sprintf("fewer than %d deliveries in the window", minSamples))
+	}
+}
+
+// settle is how many connects are discarded while both ends warm up.
+const settle = 5
+
+// connect runs the case in which the stack's own client connects.
+func connect(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+	node, err := env.Serve(ctx, s, scenarios.ServerConfig{})
+	if err != nil {
+		return err
+	}
+	path, err := env.Path(ctx, scenarios.PathSpec{Kind: scenarios.PathRelay}, node)
+	if err != nil {
+		return err
+	}
+	crew, err := env.Clients(ctx, s)
+	if err != nil {
+		return err
+	}
+	for i := range settle + c.Samples {
+		before := path.Observed()
+		peer, err := crew.Dial(ctx, path.URL(), s.Dial(fmt.Sprintf("c%d", i)))
+		if err != nil {
+			return err
+		}
+		events, err := peer.Await(ctx, func(events []scenarios.Event) bool {
+			return ready(s, events)
+		})
+		if err != nil {
+			return err
+		}
+		took, passed := duration(events), path.Observed().Sub(before)
+		if err := peer.Close(); err != nil {
+			return err
+		}
+		if i < settle {
+			continue
+		}
+		rec.Value("connect-sec", took.Seconds())
+		rec.Value("connect-B", float64(passed.Up+passed.Down))
+		rec.Value("connect-reqs", float64(passed.Requests))
+		rec.Value("connect-conns", float64(passed.Conns))
+	}
+	return errors.Join(crew.Stop(ctx), path.Close(), node.Stop(ctx))
+}
+
+// ready reports whether a client is connected and on its last transport.
+func ready(s scenarios.Stack, events []scenarios.Event) bool {
+	last := s.Mode.Transports[len(s.Mode.Transports)-1]
+	return slices.ContainsFunc(events, func(e scenarios.Event) bool {
+		return (e.Kind == scenarios.EventUp || e.Kind == scenarios.EventTransport) && e.Transport == last
+	})
+}
+
+// duration is the time from the attempt to the connection.
+func duration(events []scenarios.Event) time.Duration {
+	var from int64
+	for _, e := range events {
+		switch e.Kind {
+		case scenarios.EventAttempt:
+			from = e.At
+		case scenarios.EventUp:
+			return time.Duration(e.At - from)
+		}
+	}
+	return 0
+}

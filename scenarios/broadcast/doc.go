@@ -1,0 +1,33 @@
+// Package broadcast asks what it costs to send a chat message to everyone in a
+// room.
+//
+// # Steps
+//
+// In echo, steady and fan-out the load generator connects some clients, which
+// join one room; one of them sends messages of a fixed size, each due at a
+// fixed instant, and all of them receive each. A warm-up is discarded. In
+// connect the stack's own client connects again and again, through a relay
+// that counts.
+//
+//	echo     1 client: a message comes back to its sender
+//	steady   100 clients at a steady rate
+//	fan-out  1000 clients at a steady rate
+//	connect  from the call to the first instant at which a message can be sent
+//
+// # Metrics
+//
+//	p50-sec/msg … max-sec/msg   due time to receipt, every receiver
+//	server-cpu-sec/msg          CPU of the server process per delivered message
+//	client-cpu-sec/msg          CPU of the load generator per delivered message
+//	wire-B/msg                  bytes on the TCP streams, both directions, per delivered message
+//	server-allocs/msg           heap allocations of the server per delivered message
+//	server-alloc-B/msg          heap bytes allocated by the server per delivered message
+//	late-p99-sec                due time to write, at the sender
+//	connect-sec                 from the call until the chat may be spoken
+//	connect-B, connect-reqs, connect-conns   bytes, HTTP requests and TCP connections until then
+//
+// # Failure
+//
+// A message that is lost, doubled, out of order or not the one that was sent,
+// or a connection that ends, fails the cell: it has no latency.
+package broadcast
