@@ -55,6 +55,7 @@ type Generator struct {
 	next   int64 // sequence number of the next message
 	object object
 	setup  time.Duration // until all had joined
+	window *window       // once it is over
 }
 
 // conn is one connection. Its reader owns all fields but the atomic ones.
@@ -437,20 +438,21 @@ func (g *Generator) died() (n int64, why string) {
 	return n, why
 }
 
-// Window sends the messages of the spec at their due times, waits for what
-// they cause and reports it. What is lost is in the report; an error means
-// that there is none.
-func (g *Generator) Window(ctx context.Context) (scenarios.LoadReport, error) {
+// Window sends the messages of the spec at their due times and waits for what
+// they cause; Report tells what that was. An error means that there is nothing
+// to tell.
+func (g *Generator) Window(ctx context.Context) error {
 	n := g.spec.Messages
 	pace, err := newPacer()
 	if err != nil {
-		return scenarios.LoadReport{}, fmt.Errorf("load: %w", err)
+		return fmt.Errorf("load: %w", err)
 	}
 	defer pace.close()
-	wireBefore, cpuBefore := g.wire(), cpuTime()
+	w := &window{}
+	wire, cpu := g.wire(), cpuTime()
 
-	// The first message is due a little later, when the reader of this
-	// report and the server are at rest again.
+	// The first message is due a little later, when whoever asked and the
+	// server are at rest again.
 	begin := time.Since(g.start) + 5*time.Millisecond
 	due := make([]time.Duration, n)
 	for i := range due {
@@ -459,35 +461,71 @@ func (g *Generator) Window(ctx context.Context) (scenarios.LoadReport, error) {
 	p := g.begin(n, due)
 	lateness := make([]int64, 0, n)
 	sent := 0
-	var broken error
-	for ; sent < n && broken == nil; sent++ {
+	for ; sent < n && w.broken == nil; sent++ {
 		if err := pace.until(ctx, g.start.Add(due[sent])); err != nil {
-			return scenarios.LoadReport{}, fmt.Errorf("load: %w", err)
+			return fmt.Errorf("load: %w", err)
 		}
-		broken = g.send(p, sent)
+		w.broken = g.send(p, sent)
 		lateness = append(lateness, p.wrote[sent].Load()-int64(due[sent]))
 	}
-	if broken == nil {
-		broken = g.settle(ctx, p)
+	if w.broken == nil {
+		w.broken = g.settle(ctx, p)
 	}
 	if ctx.Err() != nil {
-		return scenarios.LoadReport{}, fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
+		return fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
 	}
-
-	r := scenarios.LoadReport{
+	w.phase = p
+	w.report = scenarios.LoadReport{
 		Sent:       int64(sent),
 		Expected:   int64(sent) * int64(len(g.conns)),
+		Lateness:   quantiles(lateness),
 		ConnectSec: g.setup.Seconds(),
-		ClientCPU:  cpuTime() - cpuBefore,
-		Wire:       g.wire().Sub(wireBefore),
+		ClientCPU:  cpuTime() - cpu,
+		Wire:       g.wire().Sub(wire),
 		Elapsed:    time.Duration(p.lastAt.Load()) - begin,
 	}
-	r.Died, r.Why = g.died()
-	if r.Why == "" && broken != nil {
-		r.Why = broken.Error()
+	g.window = w
+	return nil
+}
+
+// window is what is known at the end of the window.
+type window struct {
+	phase  *phase
+	report scenarios.LoadReport
+	broken error // why not everything was sent or arrived
+}
+
+// Report makes sure that nothing is on its way any more, closes the
+// connections and tells what arrived in the window.
+func (g *Generator) Report(ctx context.Context) (scenarios.LoadReport, error) {
+	if g.window == nil {
+		return scenarios.LoadReport{}, errors.New("load: there was no window")
 	}
-	g.collect(p, &r)
-	r.Lateness = quantiles(lateness)
+	// A second copy of the last message comes after it. The answer to one
+	// more request comes after both.
+	for _, c := range g.conns {
+		if c.died.Load() == nil {
+			c.write(c.codec.Join(nil, 2, room, from)) // read sees if it fails
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	for _, c := range g.conns {
+		if _, err := c.await(limited, Ack); err != nil {
+			if g.window.broken == nil {
+				g.window.broken = fmt.Errorf("a connection is silent at the end: %w", err)
+			}
+			if ctx.Err() != nil {
+				return scenarios.LoadReport{}, fmt.Errorf("load: %w", ctx.Err())
+			}
+		}
+	}
+	r := g.window.report
+	r.Died, r.Why = g.died()
+	if r.Why == "" && g.window.broken != nil {
+		r.Why = g.window.broken.Error()
+	}
+	g.collect(g.window.phase, &r)
 	return r, nil
 }
 

@@ -150,7 +150,7 @@ func (c *requestCounter) feed(b []byte) (requests int64) {
 		before := len(c.head)
 		c.head = append(c.head, b...)
 		end := bytes.Index(c.head, []byte("\r\n\r\n"))
-		if end < 0 {
+		if end < 0 || end > maxHead {
 			c.deaf = len(c.head) > maxHead
 			return requests
 		}

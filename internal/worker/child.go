@@ -18,7 +18,8 @@ import (
 	"wsvsio/scenarios"
 )
 
-// childEnv marks a process that is a worker.
+// childEnv marks a process that is a worker, and says its role to whoever
+// lists the processes.
 const childEnv = "WSVSIO_WORKER"
 
 // Program is a chat in this binary.
@@ -172,7 +173,7 @@ func (c *child) do(r request) (any, error) {
 		if err := unmarshal(&a); err != nil {
 			return nil, err
 		}
-	case "connect", "warm", "window":
+	case "connect", "warm", "window", "report":
 		if c.role != Load {
 			return nil, fmt.Errorf("%s: this worker is a %s", r.Cmd, c.role)
 		}
@@ -192,14 +193,17 @@ func (c *child) do(r request) (any, error) {
 		}
 		c.load = g
 		return struct{}{}, nil
-	case "warm", "window":
+	case "warm", "window", "report":
 		if c.load == nil {
 			return nil, fmt.Errorf("%s: connect comes first", r.Cmd)
 		}
-		if r.Cmd == "warm" {
+		switch r.Cmd {
+		case "warm":
 			return struct{}{}, c.load.Warm(ctx)
+		case "window":
+			return struct{}{}, c.load.Window(ctx)
 		}
-		return c.load.Window(ctx)
+		return c.load.Report(ctx)
 	case "dial":
 		return struct{}{}, c.dial(ctx, a)
 	}

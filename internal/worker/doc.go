@@ -44,7 +44,8 @@
 //
 //	connect {"url":"http://127.0.0.1:41234","path":"/ws","spec":LoadSpec}  →  {}, once all have joined
 //	warm    {}  →  {}
-//	window  {}  →  LoadReport of package scenarios
+//	window  {}  →  {}, when everything has arrived or nothing does any more
+//	report  {}  →  LoadReport of package scenarios; the connections are closed
 //
 // Durations are integers in nanoseconds. A worker exits at once when its
 // standard input ends, so that it does not outlive the harness.

@@ -63,13 +63,13 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", spec.Name, err)
 	}
-	argv, env := spec.Argv, os.Environ()
+	argv := spec.Argv
 	if len(argv) == 0 {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", spec.Name, err)
 		}
-		argv, env = []string{self}, append(env, childEnv+"=1")
+		argv = []string{self}
 	}
 	p := &Process{
 		ctx:     ctx,
@@ -78,7 +78,7 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 		exited:  make(chan struct{}),
 		waiting: make(map[int64]chan reply),
 	}
-	p.cmd.Env = env
+	p.cmd.Env = append(os.Environ(), childEnv+"="+string(spec.Start.Role))
 	p.cmd.Stderr = &p.stderr
 	// A descendant that keeps standard error open must not keep us waiting.
 	p.cmd.WaitDelay = time.Second

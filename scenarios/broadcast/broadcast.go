@@ -24,7 +24,7 @@ const warmup = 15_000
 func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 	const window = 500 * time.Millisecond
 	cases := []scenarios.Case{
-		{Name: "echo", Clients: 1, Size: 128, Rate: 500, Warmup: warmup, Window: window},
+		{Name: "echo", Clients: 1, Size: 128, Rate: 2000, Warmup: warmup, Window: window},
 		{Name: "steady", Clients: 100, Size: 128, Rate: 200, Warmup: warmup, Window: window},
 		{Name: "fan-out", Clients: 1000, Size: 128, Rate: 20, Warmup: warmup, Window: window},
 		{Name: "connect", Clients: 1, Samples: 20},
