@@ -232,6 +232,9 @@ func (c *child) start(s Start) (Started, error) {
 	if s.Protocol != Version {
 		return Started{}, fmt.Errorf("this worker speaks control protocol %d, not %d", Version, s.Protocol)
 	}
+	if c.role != "" {
+		return Started{}, fmt.Errorf("this worker was started before, as a %s", c.role)
+	}
 	answer := Started{Protocol: Version, PID: os.Getpid(), Runtime: runtime.Version()}
 	switch s.Role {
 	case Load:

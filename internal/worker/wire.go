@@ -77,10 +77,7 @@ func parseReply(line []byte) (reply, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return r, fmt.Errorf("control pipe: %w in %.80q", err, line)
 	}
-	switch {
-	case r.Event != nil && r.ID == 0:
-	case r.Event == nil && (r.ID != 0 || r.Error != ""):
-	default:
+	if answer := r.ID != 0 || r.Error != ""; answer == (r.Event != nil) {
 		return r, fmt.Errorf("control pipe: neither answer nor event: %.80q", line)
 	}
 	return r, nil
