@@ -1,0 +1,150 @@
+package record
+
+import "strings"
+
+// Unit says how a figure is named, shown and judged.
+type Unit struct {
+	Name     string // as recorded: "p50-sec/msg"
+	Title    string // of its column
+	Means    string // one line for the key under the tables
+	Better   Better
+	Quantity Quantity
+
+	// Leading units are columns of the tables; the others are in the files.
+	Leading bool
+
+	// Exact units have the same value whenever they are measured.
+	Exact bool
+
+	// Fault marks a count that must be zero and says in words what happened
+	// otherwise. It has no column: it is told where it is not zero.
+	Fault string
+}
+
+// Better says in which direction a figure improves.
+type Better string
+
+// The directions.
+const (
+	Lower  Better = "lower"
+	Higher Better = "higher"
+)
+
+// Quantity says how a figure is formatted.
+type Quantity string
+
+// The quantities.
+const (
+	Duration Quantity = "duration" // seconds, shown in ns, µs, ms or s
+	CPU      Quantity = "cpu"      // seconds of CPU, shown in µs
+	Bytes    Quantity = "bytes"    // shown in B, kB, MB, GB (powers of 1000)
+	Count    Quantity = "count"    // a number, fractions included
+	Rate     Quantity = "rate"     // a number per second
+	Share    Quantity = "share"    // 0 to 1, shown in percent
+)
+
+// Units are the units that are known, in the order of the tables' columns.
+//
+// Bytes on the wire are the same in every round on a websocket alone, but not
+// where a stack polls or upgrades, and a unit is exact for all stacks or for
+// none.
+var Units = []Unit{
+	{Name: "p50-sec/msg", Title: "p50", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "latency: half of the messages arrived this soon after they were due"},
+	{Name: "p90-sec/msg", Title: "p90", Better: Lower, Quantity: Duration,
+		Means: "latency: 90 % of the messages arrived this soon after they were due"},
+	{Name: "p99-sec/msg", Title: "p99", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "latency: 99 % of the messages arrived this soon after they were due"},
+	{Name: "p99.9-sec/msg", Title: "p99.9", Better: Lower, Quantity: Duration,
+		Means: "latency: 99.9 % of the messages arrived this soon after they were due"},
+	{Name: "max-sec/msg", Title: "max", Better: Lower, Quantity: Duration,
+		Means: "latency of the slowest message"},
+	{Name: "late-p99-sec", Title: "late p99", Better: Lower, Quantity: Duration,
+		Means: "99 % of the messages were written this soon after they were due"},
+	{Name: "deliveries", Title: "counted", Better: Higher, Quantity: Count,
+		Means: "deliveries in the window"},
+	{Name: "deliveries/s", Title: "deliveries", Better: Higher, Quantity: Rate, Leading: true,
+		Means: "messages received per second, by all clients together, as fast as they go"},
+	{Name: "connect-sec", Title: "connect", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "from the first packet until the first message can be sent"},
+	{Name: "connect-B", Title: "connect bytes", Better: Lower, Quantity: Bytes, Leading: true,
+		Means: "bytes on the TCP streams, both directions, until the first message can be sent"},
+	{Name: "connect-reqs", Title: "requests", Better: Lower, Quantity: Count, Leading: true,
+		Means: "HTTP requests until the first message can be sent"},
+	{Name: "connect-conns", Title: "connections", Better: Lower, Quantity: Count, Leading: true,
+		Means: "TCP connections until the first message can be sent"},
+	{Name: "server-cpu-sec/msg", Title: "server CPU", Better: Lower, Quantity: CPU, Leading: true,
+		Means: "CPU time of the server per delivered message"},
+	{Name: "client-cpu-sec/msg", Title: "client CPU", Better: Lower, Quantity: CPU,
+		Means: "CPU time of the load generator per delivered message"},
+	{Name: "wire-B/msg", Title: "wire bytes", Better: Lower, Quantity: Bytes, Leading: true,
+		Means: "bytes on the TCP streams, both directions, per delivered message"},
+	{Name: "wire-segs/msg", Title: "segments", Better: Lower, Quantity: Count,
+		Means: "TCP segments, both directions, per delivered message"},
+	{Name: "server-allocs/msg", Title: "allocations", Better: Lower, Quantity: Count, Leading: true,
+		Means: "heap objects that the server allocated per delivered message"},
+	{Name: "server-alloc-B/msg", Title: "allocated", Better: Lower, Quantity: Bytes,
+		Means: "heap bytes that the server allocated per delivered message"},
+	{Name: "server-B/conn", Title: "memory", Better: Lower, Quantity: Bytes, Leading: true,
+		Means: "resident memory of the server per idle connection"},
+
+	{Name: "works", Title: "works", Better: Higher, Quantity: Share, Leading: true,
+		Means: "attempts in which the chat worked"},
+	{Name: "first-msg-sec", Title: "first message", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "from the first packet until the first message arrived"},
+	{Name: "idle-survived", Title: "idle survived", Better: Higher, Quantity: Share, Leading: true,
+		Means: "idle connections that were still there afterwards"},
+	{Name: "detect-sec", Title: "noticed", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "until the client noticed that the connection was gone"},
+	{Name: "recover-sec", Title: "back", Better: Lower, Quantity: Duration, Leading: true,
+		Means: "until messages arrived again"},
+	{Name: "delivered-ratio", Title: "delivered", Better: Higher, Quantity: Share, Leading: true,
+		Means: "messages that arrived, of those that were sent"},
+
+	{Name: "statements", Title: "statements", Better: Lower, Quantity: Count, Leading: true, Exact: true,
+		Means: "statements of the source"},
+	{Name: "tokens", Title: "tokens", Better: Lower, Quantity: Count, Leading: true, Exact: true,
+		Means: "tokens of the source"},
+	{Name: "cognitive", Title: "cognitive", Better: Lower, Quantity: Count, Exact: true,
+		Means: "cognitive complexity of the source"},
+	{Name: "api-names", Title: "API names", Better: Lower, Quantity: Count, Leading: true, Exact: true,
+		Means: "names of the library that the source uses"},
+	{Name: "modules", Title: "modules", Better: Lower, Quantity: Count, Leading: true, Exact: true,
+		Means: "modules that the library brings along"},
+	{Name: "binary-B", Title: "binary", Better: Lower, Quantity: Bytes, Exact: true,
+		Means: "size of the program"},
+	{Name: "bundle-gzip-B", Title: "bundle", Better: Lower, Quantity: Bytes, Exact: true,
+		Means: "what a browser loads, minified and gzipped"},
+
+	{Name: "lost", Title: "lost", Better: Lower, Quantity: Count,
+		Means: "deliveries that never arrived", Fault: "LOST"},
+	{Name: "dup", Title: "twice", Better: Lower, Quantity: Count,
+		Means: "deliveries that arrived more than once", Fault: "DELIVERED TWICE"},
+	{Name: "reordered", Title: "reordered", Better: Lower, Quantity: Count,
+		Means: "deliveries that arrived after a later one", Fault: "OUT OF ORDER"},
+	{Name: "corrupt", Title: "corrupt", Better: Lower, Quantity: Count,
+		Means: "deliveries that were not the message sent", Fault: "CORRUPT"},
+	{Name: "died", Title: "died", Better: Lower, Quantity: Count,
+		Means: "connections that ended early", Fault: "CONNECTIONS DIED"},
+}
+
+// UnitOf returns what is known about a unit. One that is not in Units is named
+// after itself, and its name says whether it is a time or a size.
+func UnitOf(name string) Unit {
+	for _, u := range Units {
+		if u.Name == name {
+			return u
+		}
+	}
+	u := Unit{Name: name, Title: name, Quantity: Count}
+	measured, _, _ := strings.Cut(name, "/")
+	switch {
+	case strings.HasSuffix("-"+measured, "-cpu-sec"):
+		u.Quantity = CPU
+	case strings.HasSuffix("-"+measured, "-sec"):
+		u.Quantity = Duration
+	case strings.HasSuffix("-"+measured, "-B"):
+		u.Quantity = Bytes
+	}
+	return u
+}

@@ -1,0 +1,412 @@
+// Package report turns a run into something to read: a table for a terminal
+// or Markdown.
+//
+// Both are made from the same page, so they say the same. Text that comes from
+// a run is data: it is cleaned of control characters, and Markdown escapes it.
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"wsvsio/internal/record"
+	"wsvsio/scenarios"
+)
+
+// page is what a report says, before it is laid out. All text in it is clean.
+type page struct {
+	partial string // why not everything was measured; "" if it was
+	tables  []table
+	reasons []string // of what is n/a; [1] is the first
+	leftOut []record.LeftOut
+	stacks  []entry
+	columns []entry
+	also    []string // recorded units that no table shows
+	facts   []string
+}
+
+// entry explains a name.
+type entry struct{ name, text string }
+
+// table is what was measured of one case.
+type table struct {
+	title   string
+	head    []string // of the columns after the stack's
+	rows    []row
+	caption string
+	notes   []note
+}
+
+// row is a stack in a table.
+type row struct {
+	name   string
+	status []string // in words, what must not be overlooked
+	cells  []cell
+}
+
+// cell is a figure: "61 µs", "2.4x", "2.1-2.8x".
+type cell struct{ value, ratio, spread string }
+
+// note is a remark under a table: what, on which stacks, and its lines.
+type note struct {
+	label, who string
+	lines      []string
+}
+
+// columnsTitle stands over what the columns mean.
+const columnsTitle = "columns (lower is better unless it says otherwise)"
+
+// ratioEntry explains what stands beside the figures.
+var ratioEntry = entry{"2.4x", "the figure divided by that of the twin in the " +
+	"same round, median of the rounds; the twin is the plain WebSocket on the " +
+	"same server runtime"}
+
+// newPage reads the run.
+func newPage(run *record.Run) *page {
+	p := new(page)
+	if run.Partial {
+		p.partial = strings.TrimRight(clean(run.Why), ".")
+		if p.partial == "" {
+			p.partial = "no reason was recorded"
+		}
+	}
+	var shown, hidden []record.Unit
+	for _, group := range run.Group() {
+		columns, rest := columnsOf(group)
+		p.tables = append(p.tables, p.newTable(group, columns))
+		shown = append(shown, columns...)
+		hidden = append(hidden, rest...)
+	}
+	for _, u := range inOrder(shown) {
+		text := u.Means
+		if u.Better == record.Higher {
+			text += "; higher is better"
+		}
+		text = strings.TrimSpace(text + " (" + u.Name + ")")
+		p.columns = append(p.columns, entry{clean(u.Title), clean(text)})
+	}
+	for _, t := range p.tables {
+		if t.any(hasRatio) {
+			p.columns = append(p.columns, ratioEntry)
+			break
+		}
+	}
+	for _, u := range inOrder(hidden) {
+		if !slices.Contains(shown, u) {
+			p.also = append(p.also, clean(u.Name))
+		}
+	}
+	for _, s := range run.Stacks {
+		text := s.About
+		if s.Twin != "" {
+			text += "; its twin is " + s.Twin
+		}
+		p.stacks = append(p.stacks, entry{clean(s.Name),
+			clean(strings.TrimPrefix(text, "; "))})
+	}
+	p.leftOut = leftOut(run)
+	p.facts = facts(run)
+	return p
+}
+
+// columnsOf returns the units of a group that have a column, and the others.
+func columnsOf(group record.Group) (columns, rest []record.Unit) {
+	var all []record.Unit
+	for _, r := range group.Rows {
+		for _, c := range r.Cells {
+			if !c.Measured() {
+				continue
+			}
+			for _, name := range c.Units() {
+				if u := record.UnitOf(name); u.Fault == "" {
+					all = append(all, u)
+				}
+			}
+		}
+	}
+	for _, u := range inOrder(all) {
+		if u.Leading {
+			columns = append(columns, u)
+		} else {
+			rest = append(rest, u)
+		}
+	}
+	if len(columns) == 0 {
+		return rest, nil
+	}
+	return columns, rest
+}
+
+// inOrder returns the units once each: those of record.Units in their order,
+// then the others by name.
+func inOrder(units []record.Unit) []record.Unit {
+	var list []record.Unit
+	for _, u := range record.Units {
+		if slices.Contains(units, u) {
+			list = append(list, u)
+		}
+	}
+	known := len(list)
+	for _, u := range units {
+		if !slices.Contains(list, u) {
+			list = append(list, u)
+		}
+	}
+	slices.SortFunc(list[known:], func(a, b record.Unit) int {
+		return strings.Compare(a.Name, b.Name)
+	})
+	return list
+}
+
+// newTable makes the table of a group.
+func (p *page) newTable(g record.Group, columns []record.Unit) table {
+	t := table{title: title(g)}
+	for _, u := range columns {
+		t.head = append(t.head, clean(u.Title))
+	}
+	if len(columns) == 0 {
+		t.head = []string{"result"}
+	}
+	var notes notes
+	var rounds []int // measured, of each row
+	for _, r := range g.Rows {
+		line, measured := p.newRow(g, r, columns)
+		t.rows = append(t.rows, line)
+		if measured > 0 {
+			rounds = append(rounds, measured)
+		}
+		notes.add(r)
+	}
+	t.caption = caption(t, rounds)
+	t.notes = notes.list()
+	return t
+}
+
+// newRow makes the row of a stack and returns in how many rounds it was
+// measured.
+func (p *page) newRow(
+	g record.Group, r record.Row, columns []record.Unit,
+) (line row, measured int) {
+	line = row{name: clean(r.Stack.Name)}
+	var failed, unsupported int
+	var reason string
+	for _, c := range r.Cells {
+		switch {
+		case c.Error != "":
+			failed++
+		case c.Unsupported != "":
+			unsupported++
+			reason = p.footnote(c.Unsupported)
+		default:
+			measured++
+		}
+	}
+	total := len(r.Cells)
+	blank := "-" // what stands in a cell without a figure
+	switch {
+	case total == 0:
+		blank = "not run"
+	case unsupported == total:
+		blank = "n/a"
+	case measured == 0:
+		blank = "failed"
+	case len(columns) == 0:
+		blank = "no figures"
+	}
+	if failed > 0 {
+		line.status = append(line.status, ofRounds("failed", failed, total))
+	}
+	if unsupported > 0 && unsupported < total {
+		line.status = append(line.status,
+			ofRounds("n/a", unsupported, total)+" "+reason)
+	}
+	line.status = append(line.status, faults(r)...)
+	pairs := measured // that a ratio rests on, of the fewest
+	for _, u := range columns {
+		ratio, ok := g.Ratio(r, u.Name)
+		if ok {
+			pairs = min(pairs, ratio.Rounds)
+		}
+		line.cells = append(line.cells, newCell(r, u, ratio, blank))
+	}
+	if pairs < measured {
+		line.status = append(line.status, ofRounds("paired", pairs, measured))
+	}
+	if len(columns) == 0 {
+		line.cells = []cell{{value: blank}}
+	}
+	if unsupported == total && total > 0 {
+		line.cells[0].value += " " + reason
+	}
+	return line, measured
+}
+
+// newCell formats the median of a row in a unit. The spread is that of the
+// ratio, unless it rests on no round: on a noisy machine it is the stable
+// figure.
+func newCell(
+	r record.Row, u record.Unit, ratio record.Ratio, blank string,
+) cell {
+	values := r.Values(u.Name)
+	if len(values) == 0 {
+		return cell{value: blank}
+	}
+	c := cell{value: format(u.Quantity, record.Median(values))}
+	if ratio.Rounds > 0 {
+		c.ratio = times(ratio.Median)
+		c.spread = timesSpread(ratio.Min, ratio.Max)
+		return c
+	}
+	c.spread = spread(format(u.Quantity, slices.Min(values)),
+		format(u.Quantity, slices.Max(values)))
+	return c
+}
+
+// footnote returns the mark of a reason for n/a, the same for the same reason.
+func (p *page) footnote(reason string) string {
+	reason = clean(strings.TrimPrefix(reason,
+		scenarios.ErrUnsupported.Error()+": "))
+	i := slices.Index(p.reasons, reason)
+	if i < 0 {
+		i = len(p.reasons)
+		p.reasons = append(p.reasons, reason)
+	}
+	return "[" + strconv.Itoa(i+1) + "]"
+}
+
+// title says in words what a case is.
+func title(g record.Group) string {
+	c := g.Case
+	words := []string{plural(c.Clients, "client")}
+	if c.Size > 0 {
+		words = append(words, strconv.Itoa(c.Size)+" B body")
+	}
+	if c.Rate > 0 {
+		words = append(words,
+			strconv.FormatFloat(c.Rate, 'g', -1, 64)+" messages/s")
+	}
+	if c.Samples > 1 {
+		words = append(words, strconv.Itoa(c.Samples)+" times in a round")
+	}
+	return clean(g.Scenario + " / " + c.Name + ": " + strings.Join(words, ", "))
+}
+
+// any reports whether f is true of a cell of the table.
+func (t table) any(f func(cell) bool) bool {
+	return slices.ContainsFunc(t.rows, func(r row) bool {
+		return slices.ContainsFunc(r.cells, f)
+	})
+}
+
+func hasRatio(c cell) bool { return c.ratio != "" }
+
+// caption says what the figures of a table are.
+func caption(t table, rounds []int) string {
+	if len(rounds) == 0 {
+		return ""
+	}
+	least, most := slices.Min(rounds), slices.Max(rounds)
+	text := "median of " + plural(most, "round")
+	if least < most {
+		text = fmt.Sprintf("median of %d to %d rounds", least, most)
+	}
+	switch {
+	case t.any(func(c cell) bool { return c.spread != "" }):
+		text += ", with their range"
+	case most == 1:
+		text += ", so there is no range"
+	}
+	if t.any(hasRatio) {
+		text += "; x: times the twin, round by round"
+	}
+	return text
+}
+
+// faults tells how many deliveries of a row went wrong, in all rounds, those
+// that failed for it included.
+func faults(r record.Row) []string {
+	var list []string
+	for _, u := range record.Units {
+		if n, _ := faultsIn(r, u); n != 0 {
+			list = append(list, u.Fault+" "+format(u.Quantity, n))
+		}
+	}
+	return list
+}
+
+// faultsIn returns the sum of a unit that marks a fault over the rounds of a
+// row, and the rounds in which it was not zero.
+func faultsIn(r record.Row, u record.Unit) (sum float64, rounds []int) {
+	if u.Fault == "" {
+		return 0, nil
+	}
+	for _, c := range r.Cells {
+		var n float64
+		for _, v := range c.Values {
+			if v.Unit == u.Name {
+				n += v.V
+			}
+		}
+		if n != 0 {
+			sum += n
+			rounds = append(rounds, c.Round)
+		}
+	}
+	return sum, rounds
+}
+
+// leftOut folds the stacks that were left out for the same reason into one.
+func leftOut(run *record.Run) []record.LeftOut {
+	var list []record.LeftOut
+	for _, l := range run.LeftOut {
+		l.Stack, l.Reason, l.Mend = clean(l.Stack), clean(l.Reason), clean(l.Mend)
+		i := slices.IndexFunc(list, func(have record.LeftOut) bool {
+			return have.Reason == l.Reason && have.Mend == l.Mend
+		})
+		if i < 0 {
+			list = append(list, l)
+		} else {
+			list[i].Stack += ", " + l.Stack
+		}
+	}
+	return list
+}
+
+// facts returns what a reader must know to measure the same again.
+func facts(run *record.Run) []string {
+	env := run.Environment
+	var list []string
+	add := func(name, text string) {
+		if text = clean(text); text != "" {
+			list = append(list, strings.TrimSpace(name+" "+text))
+		}
+	}
+	add("", run.Tool)
+	add("", plural(run.Rounds, "round"))
+	add("seed", strconv.FormatUint(run.Seed, 10))
+	add("profile", string(run.Profile))
+	add("", env.OS+"/"+env.Arch)
+	add("", env.CPU)
+	add("", plural(env.Cores, "core"))
+	if env.Pinned {
+		add("", "server and load pinned to a core each")
+	}
+	add("load average", strconv.FormatFloat(env.LoadAverage[0], 'f', 2, 64))
+	add("kernel", env.Kernel)
+	add("", env.Go)
+	add("node", env.Node)
+	for _, name := range sortedKeys(env.Libraries) {
+		add(clean(name), env.Libraries[name])
+	}
+	commit := env.Commit
+	if env.Dirty {
+		commit += " with changes"
+	}
+	add("commit", commit)
+	if !run.Started.IsZero() {
+		add("measured", run.Started.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	return list
+}

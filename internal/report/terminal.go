@@ -1,0 +1,194 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/tw"
+
+	"wsvsio/internal/record"
+)
+
+// width is how many characters a terminal is taken to have. The usual table
+// fits; text is wrapped to it.
+const width = 100
+
+// Table writes the run for a terminal.
+func Table(w io.Writer, run *record.Run) error {
+	p := newPage(run)
+	var b bytes.Buffer
+	if p.partial != "" {
+		hang(&b, "PARTIAL RUN: ", p.partial+
+			". What follows is what was measured until then.")
+		b.WriteByte('\n')
+	}
+	if len(p.tables) == 0 {
+		b.WriteString("nothing was measured\n\n")
+	}
+	for _, t := range p.tables {
+		if err := terminalTable(&b, t); err != nil {
+			return fmt.Errorf("lay out %s: %w", t.title, err)
+		}
+	}
+	terminalKey(&b, p)
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	return nil
+}
+
+// terminalTable writes one table with its title, caption and notes.
+func terminalTable(b *bytes.Buffer, t table) error {
+	fmt.Fprintf(b, "%s\n", t.title)
+	var grid bytes.Buffer
+	tab := tablewriter.NewTable(&grid, append(options(len(t.head)),
+		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone}))...)
+	tab.Header(append([]string{"stack"}, t.head...))
+	for _, line := range terminalRows(t) {
+		if err := tab.Append(line); err != nil {
+			return err
+		}
+	}
+	if err := tab.Render(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(grid.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	if t.caption != "" {
+		hang(b, " ", t.caption)
+	}
+	for _, n := range t.notes {
+		text := n.who
+		if len(n.lines) > 0 {
+			text += ": " + n.lines[0]
+		}
+		hang(b, " "+n.label+": ", text)
+		for _, line := range n.lines[min(1, len(n.lines)):] {
+			hang(b, "    ", line)
+		}
+	}
+	b.WriteByte('\n')
+	return nil
+}
+
+// options are the settings that both views share: cells are taken as they are.
+func options(columns int) []tablewriter.Option {
+	align := []tw.Align{tw.AlignLeft}
+	for range columns {
+		align = append(align, tw.AlignRight)
+	}
+	perColumn := tw.CellAlignment{PerColumn: align}
+	return []tablewriter.Option{
+		tablewriter.WithHeaderAutoFormat(tw.Off),
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
+		tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithTrimSpace(tw.Off),
+		tablewriter.WithHeaderAlignmentConfig(perColumn),
+		tablewriter.WithRowAlignmentConfig(perColumn),
+	}
+}
+
+// terminalRows returns the lines of a table: for each stack its figures, then
+// the spread under them and the status under its name.
+func terminalRows(t table) [][]string {
+	values, ratios := make([]int, len(t.head)), make([]int, len(t.head))
+	for _, r := range t.rows {
+		for i, c := range r.cells {
+			values[i] = max(values[i], utf8.RuneCountInString(c.value))
+			ratios[i] = max(ratios[i], utf8.RuneCountInString(c.ratio))
+		}
+	}
+	var lines [][]string
+	for _, r := range t.rows {
+		first, second := []string{r.name}, []string{""}
+		more := false
+		for i, c := range r.cells {
+			text := pad(c.value, values[i])
+			if ratios[i] > 0 {
+				text += "  " + pad(c.ratio, ratios[i])
+			}
+			first = append(first, text)
+			second = append(second, c.spread)
+			more = more || c.spread != ""
+		}
+		lines = append(lines, first)
+		status := r.status
+		if more {
+			if len(status) > 0 {
+				second[0], status = "  "+status[0], status[1:]
+			}
+			lines = append(lines, second)
+		}
+		for _, text := range status {
+			lines = append(lines,
+				append([]string{"  " + text}, make([]string, len(t.head))...))
+		}
+	}
+	return lines
+}
+
+// terminalKey writes what follows the tables.
+func terminalKey(b *bytes.Buffer, p *page) {
+	if len(p.reasons) > 0 {
+		b.WriteString("not applicable (n/a)\n")
+		for i, reason := range p.reasons {
+			hang(b, fmt.Sprintf("  [%d] ", i+1), reason)
+		}
+		b.WriteByte('\n')
+	}
+	if len(p.leftOut) > 0 {
+		b.WriteString("left out on this machine\n")
+		for _, l := range p.leftOut {
+			hang(b, "  ", l.Stack+": "+l.Reason)
+			if l.Mend != "" {
+				// Not wrapped: it is there to be copied.
+				fmt.Fprintf(b, "    to add: %s\n", l.Mend)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	terminalEntries(b, "stacks", p.stacks)
+	terminalEntries(b, columnsTitle, p.columns)
+	if len(p.also) > 0 {
+		hang(b, "also in run.txt: ", strings.Join(p.also, ", "))
+	}
+	hang(b, "this run: ", strings.Join(p.facts, ", "))
+}
+
+// terminalEntries writes a list of names and what they mean.
+func terminalEntries(b *bytes.Buffer, title string, list []entry) {
+	if len(list) == 0 {
+		return
+	}
+	widest := 0
+	for _, e := range list {
+		widest = max(widest, utf8.RuneCountInString(e.name))
+	}
+	fmt.Fprintf(b, "%s\n", title)
+	for _, e := range list {
+		blanks := strings.Repeat(" ", widest-utf8.RuneCountInString(e.name))
+		hang(b, "  "+e.name+blanks+"  ", e.text)
+	}
+	b.WriteByte('\n')
+}
+
+// hang writes a text after a label, wrapped, with its further lines under the
+// first.
+func hang(b *bytes.Buffer, label, text string) {
+	indent := utf8.RuneCountInString(label)
+	if indent > width/3 {
+		indent = 4
+	}
+	room := max(width-utf8.RuneCountInString(label), width/3)
+	for i, part := range wrap(text, room) {
+		if i > 0 {
+			label = strings.Repeat(" ", indent)
+		}
+		b.WriteString(strings.TrimRight(label+part, " ") + "\n")
+	}
+}

@@ -1,0 +1,54 @@
+package report
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean returns a text that comes from a run as one line that is safe to
+// print: control characters, and others that are not seen, are dropped.
+func clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// wrap breaks a line between words so that its parts have at most width
+// characters. A longer word has a part of its own.
+func wrap(line string, width int) []string {
+	var parts []string
+	part, length := "", 0
+	for _, word := range strings.Fields(line) {
+		n := utf8.RuneCountInString(word)
+		if part != "" && length+1+n > width {
+			parts = append(parts, part)
+			part, length = "", 0
+		}
+		if part != "" {
+			part, length = part+" ", length+1
+		}
+		part, length = part+word, length+n
+	}
+	return append(parts, part)
+}
+
+// pad puts blanks before a text until it has width characters.
+func pad(text string, width int) string {
+	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text))) + text
+}
+
+// escape returns a clean text as Markdown that shows it as it is, in a table
+// too: tablewriter does not escape "|".
+var escape = strings.NewReplacer(
+	`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "~", `\~`,
+	"[", `\[`, "]", `\]`, "#", `\#`, "$", `\$`,
+	"&", "&amp;", "<", "&lt;", ">", "&gt;",
+).Replace
