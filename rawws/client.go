@@ -18,7 +18,7 @@ import (
 // Client is a chat client. It does not come back by itself.
 type Client struct {
 	conn *websocket.Conn
-	name string
+	cfg  scenarios.DialConfig
 	on   func(scenarios.Event)
 	done chan struct{} // closed when the reader has ended
 
@@ -47,7 +47,7 @@ func Dial(
 	}
 	c := &Client{
 		conn: conn,
-		name: cfg.Name,
+		cfg:  cfg,
 		on:   on,
 		done: make(chan struct{}),
 		acks: make(map[int64]chan string),
@@ -62,14 +62,14 @@ func Dial(
 // Join implements scenarios.Client.
 func (c *Client) Join(ctx context.Context, room string) error {
 	return c.request(ctx, "join", scenarios.Message{
-		Room: room, From: c.name, Body: scenarios.JoinedBody,
+		Room: room, From: c.cfg.Name, Body: c.cfg.Greeting,
 	})
 }
 
 // Leave implements scenarios.Client.
 func (c *Client) Leave(ctx context.Context, room string) error {
 	return c.request(ctx, "leave", scenarios.Message{
-		Room: room, From: c.name,
+		Room: room, From: c.cfg.Name,
 	})
 }
 

@@ -33,9 +33,9 @@ type Message struct {
 // of a run has the same length on the wire.
 const FirstSeq = 1_000_000_000
 
-// JoinedBody is what a client that joins has the others in the room told. The
-// load generator joins without a word: a thousand joins would be half a
-// million messages.
+// JoinedBody is what a client that joins commonly has the others in the room
+// told. The load generator joins without a word: a thousand joins would be half
+// a million messages.
 const JoinedBody = "a new user has joined"
 
 // Server is a chat server. It routes each message that arrives to the members
@@ -56,7 +56,7 @@ type NewServer func(ServerConfig) (Server, error)
 // several goroutines.
 type Client interface {
 	// Join enters a room and returns when the server has confirmed it; the
-	// others in the room are told "a new user has joined".
+	// others in the room are told the client's greeting.
 	Join(ctx context.Context, room string) error
 
 	// Leave leaves a room and returns when the server has confirmed it.
@@ -158,6 +158,10 @@ func (c ServerConfig) OriginAllowed(r *http.Request) bool {
 type DialConfig struct {
 	// Name is what the client calls itself when it joins a room.
 	Name string `json:"name"`
+
+	// Greeting is what the others in a room are told when the client joins;
+	// "" tells them nothing.
+	Greeting string `json:"greeting,omitempty"`
 
 	// Origin is the Origin header to send, as a browser would; "" sends none.
 	Origin string `json:"origin,omitempty"`

@@ -38,7 +38,9 @@ func (l *EventLog) Events() []Event {
 // Await returns as soon as done is true of the events. It calls done at once
 // and whenever events were added, each time with a longer log. When the context
 // ends first, the error wraps its cause and says what was seen until then.
-func (l *EventLog) Await(ctx context.Context, done func([]Event) bool) ([]Event, error) {
+func (l *EventLog) Await(
+	ctx context.Context, done func([]Event) bool,
+) ([]Event, error) {
 	for {
 		l.mu.Lock()
 		events := l.seen()

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Protocol says what is spoken on the wire; it picks the codec of the load
@@ -60,6 +61,10 @@ type Stack struct {
 	// Known maps a case of stacktest to the library's defect that makes it
 	// fail. The suite fails once such a case passes.
 	Known map[string]string `json:"known,omitempty"`
+
+	// Flaky is a library's defect that makes any case fail now and then, ""
+	// if there is none. Each case is then tried several times.
+	Flaky string `json:"flaky,omitempty"`
 }
 
 // NeedsNode reports whether one end of the stack is a Node program.
@@ -79,9 +84,21 @@ func (s Stack) Path() string {
 func (s Stack) Dial(name string) DialConfig {
 	return DialConfig{
 		Name:       name,
+		Greeting:   JoinedBody,
 		Protocol:   s.Protocol,
 		Transports: s.Mode.Transports,
 	}
+}
+
+// Settled reports whether a client of this stack that saw these events has
+// connected and is on the last of its transports: Socket.IO may start on one
+// and go over to another.
+func (s Stack) Settled(events []Event) bool {
+	last := s.Mode.Transports[len(s.Mode.Transports)-1]
+	return slices.ContainsFunc(events, func(e Event) bool {
+		return (e.Kind == EventUp || e.Kind == EventTransport) &&
+			e.Transport == last
+	})
 }
 
 // ErrUnsupported is wrapped by the error of a scenario for a case that a stack

@@ -25,7 +25,7 @@ type Client struct {
 	conn engineio.Conn
 	in   *parser.Decoder
 	out  *parser.Encoder
-	name string
+	cfg  scenarios.DialConfig
 	on   func(scenarios.Event)
 	done chan struct{} // closed when the reader has ended
 
@@ -57,7 +57,7 @@ func Dial(
 		conn: conn,
 		in:   parser.NewDecoder(conn),
 		out:  parser.NewEncoder(conn),
-		name: cfg.Name,
+		cfg:  cfg,
 		on:   on,
 		done: make(chan struct{}),
 		acks: make(map[uint64]chan string),
@@ -76,14 +76,14 @@ func Dial(
 // Join implements scenarios.Client.
 func (c *Client) Join(ctx context.Context, room string) error {
 	return c.request(ctx, "join", scenarios.Message{
-		Room: room, From: c.name, Body: scenarios.JoinedBody,
+		Room: room, From: c.cfg.Name, Body: c.cfg.Greeting,
 	})
 }
 
 // Leave implements scenarios.Client.
 func (c *Client) Leave(ctx context.Context, room string) error {
 	return c.request(ctx, "leave", scenarios.Message{
-		Room: room, From: c.name,
+		Room: room, From: c.cfg.Name,
 	})
 }
 

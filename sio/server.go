@@ -40,12 +40,12 @@ type Server struct {
 // NewServer returns a chat server; mount it at scenarios.PathSIO.
 func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 	cfg = cfg.WithDefaults()
-	origin := cfg.OriginAllowed
 	s := &Server{cfg: cfg}
+	ws := &websocket.Transport{CheckOrigin: cfg.OriginAllowed}
 	s.io = socketio.NewServer(&engineio.Options{
 		Transports: []transport.Transport{
-			&polling.Transport{CheckOrigin: origin},
-			limited{&websocket.Transport{CheckOrigin: origin}, cfg.ReadLimit},
+			&polling.Transport{CheckOrigin: cfg.OriginAllowed},
+			limited{ws, cfg.ReadLimit},
 		},
 		SessionIDGenerator: sessionIDs(cfg.Node),
 		PingInterval:       cfg.PingInterval,
@@ -67,11 +67,19 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 
 // ServeHTTP serves a request of either transport.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.cfg.OriginAllowed(r) { // polling would only leave out a header
+		http.Error(w, "origin not allowed", http.StatusForbidden)
+		return
+	}
 	if !s.enter() {
 		http.Error(w, "shutting down", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.requests.Done()
+	if r.ContentLength > s.cfg.ReadLimit {
+		http.Error(w, "message too big", http.StatusRequestEntityTooLarge)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, s.cfg.ReadLimit)
 	s.io.ServeHTTP(w, r)
 }

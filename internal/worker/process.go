@@ -279,6 +279,17 @@ func (p *Process) signal(s syscall.Signal) error {
 	}
 }
 
+// Died says how the worker ended if nobody had asked it to, with the end of
+// its standard error.
+func (p *Process) Died() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked {
+		return nil
+	}
+	return p.err
+}
+
 // Stderr returns the end of what the worker has written to standard error.
 func (p *Process) Stderr() string { return p.stderr.String() }
 

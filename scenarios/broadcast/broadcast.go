@@ -161,9 +161,7 @@ func connect(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenar
 		if err != nil {
 			return err
 		}
-		events, err := peer.Await(ctx, func(events []scenarios.Event) bool {
-			return ready(s, events)
-		})
+		events, err := peer.Await(ctx, s.Settled)
 		if err != nil {
 			return err
 		}
@@ -180,14 +178,6 @@ func connect(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenar
 		rec.Value("connect-conns", float64(passed.Conns))
 	}
 	return errors.Join(crew.Stop(ctx), path.Close(), node.Stop(ctx))
-}
-
-// ready reports whether a client is connected and on its last transport.
-func ready(s scenarios.Stack, events []scenarios.Event) bool {
-	last := s.Mode.Transports[len(s.Mode.Transports)-1]
-	return slices.ContainsFunc(events, func(e scenarios.Event) bool {
-		return (e.Kind == scenarios.EventUp || e.Kind == scenarios.EventTransport) && e.Transport == last
-	})
 }
 
 // duration is the time from the attempt to the connection.

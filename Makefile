@@ -1,0 +1,36 @@
+# Two commands: `make compare` measures, `make test` tests. Each does the set-up
+# that it needs. Without npm both run what needs Go alone.
+
+NODE_FOLDERS = rawws/node sio/node
+
+.PHONY: compare test check node clean
+
+# Arguments go through ARGS: make compare ARGS="-stack rawws,sio -rounds 4"
+compare: node
+	@mkdir -p bin
+	@go build -o bin/compare ./cmd/compare
+	@bin/compare $(ARGS)
+
+test: node
+	go test -race -timeout 40m ./...
+
+# What .ci/run does before the tests.
+check:
+	go vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these files'; exit 1; }
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+# The npm packages of the Node programs. What is up to date is left alone.
+node:
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(NODE_FOLDERS:%=%/node_modules/.package-lock.json); \
+	else \
+		echo 'npm is not installed: the stacks with Node are left out. Install Node 18 or newer to add them.' >&2; \
+	fi
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --no-audit --no-fund --prefix $*
+	@touch $@
+
+clean:
+	rm -rf bin $(NODE_FOLDERS:%=%/node_modules)

@@ -1,0 +1,315 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"wsvsio/internal/netlab"
+	"wsvsio/internal/worker"
+	"wsvsio/scenarios"
+)
+
+// Env is an environment for one cell: it starts processes and ends them. It
+// implements scenarios.Env.
+type Env struct {
+	machine Machine
+
+	// The cores for the server under test and for all others; none means
+	// that they share.
+	serverCPUs, otherCPUs []int
+
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu        sync.Mutex
+	processes []*worker.Process
+	paths     []scenarios.Path
+}
+
+// NewEnv returns an environment that lasts as long as the context, or until
+// Close.
+func NewEnv(ctx context.Context, m Machine) *Env {
+	e := &Env{machine: m}
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	return e
+}
+
+// Pin gives the server under test a core of its own where there are two, and
+// reports whether it did.
+func (e *Env) Pin() bool {
+	cpus := worker.CPUs()
+	if len(cpus) < 2 {
+		return false
+	}
+	last := len(cpus) - 1
+	e.serverCPUs, e.otherCPUs = cpus[last:], cpus[:last]
+	return true
+}
+
+// Close ends whatever is still there and returns once it is gone.
+func (e *Env) Close() {
+	e.cancel()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.processes {
+		p.Kill()
+	}
+	for _, p := range e.paths {
+		p.Close()
+	}
+}
+
+// casualties tells of processes that ended though nobody had asked them to.
+func (e *Env) casualties() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var errs []error
+	for _, p := range e.processes {
+		errs = append(errs, p.Died())
+	}
+	return errors.Join(errs...)
+}
+
+// start starts a worker that ends with the environment.
+func (e *Env) start(spec worker.Spec, p scenarios.Program) (*worker.Process, error) {
+	spec.Start.Program = p.Go
+	if p.Node != "" {
+		if e.machine.Node == "" || e.machine.Root == "" {
+			return nil, fmt.Errorf("%s: needs Node, which was not found", spec.Name)
+		}
+		spec.Argv = []string{e.machine.Node, filepath.Join(e.machine.Root, workerScript)}
+		spec.Start.Program = filepath.Join(e.machine.Root, p.Node)
+	}
+	proc, err := worker.New(e.ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.processes = append(e.processes, proc)
+	return proc, nil
+}
+
+// Serve implements scenarios.Env.
+func (e *Env) Serve(ctx context.Context, s scenarios.Stack, cfg scenarios.ServerConfig) (scenarios.Node, error) {
+	return e.ServeAt(ctx, s, cfg, "127.0.0.1:0")
+}
+
+// ServeAt is Serve at a stated address, a host and port.
+func (e *Env) ServeAt(_ context.Context, s scenarios.Stack, cfg scenarios.ServerConfig, addr string) (*Node, error) {
+	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr}
+	if err := n.start(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Node is a running server. It implements scenarios.Node.
+type Node struct {
+	env   *Env
+	stack scenarios.Stack
+	cfg   scenarios.ServerConfig
+	addr  string
+	*worker.Process
+}
+
+func (n *Node) start() error {
+	p, err := n.env.start(worker.Spec{
+		Name:  "server of " + n.stack.Name,
+		CPUs:  n.env.serverCPUs,
+		Start: worker.Start{Role: worker.Server, Addr: n.addr, Config: n.cfg},
+	}, n.stack.Server)
+	if err != nil {
+		return err
+	}
+	n.Process, n.addr = p, p.Started.Addr
+	return nil
+}
+
+// URL implements scenarios.Node.
+func (n *Node) URL() string { return "http://" + n.addr }
+
+// Restart implements scenarios.Node.
+func (n *Node) Restart(context.Context) error { return n.start() }
+
+// Usage implements scenarios.Node. The CPU time is that of the process's own
+// clock, read before the question, where the system has one: to answer takes
+// CPU, too.
+func (n *Node) Usage(ctx context.Context) (scenarios.Usage, error) {
+	cpu, err := n.CPU()
+	if err != nil {
+		return scenarios.Usage{}, err
+	}
+	u, err := n.Process.Usage(ctx)
+	u.CPU = cpu
+	return u, err
+}
+
+// Clients implements scenarios.Env.
+func (e *Env) Clients(ctx context.Context, s scenarios.Stack) (scenarios.Crew, error) {
+	c := &crew{}
+	p, err := e.start(worker.Spec{
+		Name:    "clients of " + s.Name,
+		CPUs:    e.otherCPUs,
+		Start:   worker.Start{Role: worker.Clients},
+		OnEvent: c.event,
+	}, s.Client)
+	c.Process = p
+	return c, err
+}
+
+// crew is a process that holds clients.
+type crew struct {
+	*worker.Process
+	last  atomic.Int64
+	peers sync.Map // number -> *peer
+}
+
+func (c *crew) event(client int, e scenarios.Event) {
+	if p, ok := c.peers.Load(client); ok {
+		p.(*peer).Add(e)
+	}
+}
+
+// Dial implements scenarios.Crew.
+func (c *crew) Dial(ctx context.Context, url string, cfg scenarios.DialConfig) (scenarios.Peer, error) {
+	p := &peer{crew: c, number: int(c.last.Add(1))}
+	c.peers.Store(p.number, p)
+	err := c.Call(ctx, "dial", worker.ClientArgs{Client: p.number, URL: url, Config: cfg}, nil)
+	if err != nil {
+		c.peers.Delete(p.number)
+		return nil, err
+	}
+	return p, nil
+}
+
+// peer is one client of a crew.
+type peer struct {
+	scenarios.EventLog
+	crew   *crew
+	number int
+}
+
+// Join implements scenarios.Client.
+func (p *peer) Join(ctx context.Context, room string) error {
+	return p.crew.Call(ctx, "join", worker.ClientArgs{Client: p.number, Room: room}, nil)
+}
+
+// Leave implements scenarios.Client.
+func (p *peer) Leave(ctx context.Context, room string) error {
+	return p.crew.Call(ctx, "leave", worker.ClientArgs{Client: p.number, Room: room}, nil)
+}
+
+// Send implements scenarios.Client.
+func (p *peer) Send(ctx context.Context, m scenarios.Message) error {
+	return p.crew.Call(ctx, "send", worker.ClientArgs{Client: p.number, Message: m}, nil)
+}
+
+// Announce implements scenarios.Client.
+func (p *peer) Announce(ctx context.Context, m scenarios.Message) error {
+	return p.crew.Call(ctx, "announce", worker.ClientArgs{Client: p.number, Message: m}, nil)
+}
+
+// Close implements scenarios.Client.
+func (p *peer) Close() error {
+	return p.crew.Call(p.crew.Context(), "close", worker.ClientArgs{Client: p.number}, nil)
+}
+
+// Path implements scenarios.Env.
+func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenarios.Node) (scenarios.Path, error) {
+	if len(nodes) != 1 {
+		return nil, fmt.Errorf("path %s: takes one node, not %d", spec.Kind, len(nodes))
+	}
+	switch spec.Kind {
+	case scenarios.PathDirect:
+		return direct{nodes[0]}, nil
+	case scenarios.PathRelay:
+		u, err := url.Parse(nodes[0].URL())
+		if err != nil {
+			return nil, fmt.Errorf("path %s: %w", spec.Kind, err)
+		}
+		r, err := netlab.NewRelay(e.ctx, u.Host)
+		if err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.paths = append(e.paths, r)
+		return r, nil
+	}
+	return nil, fmt.Errorf("no path of kind %q", spec.Kind)
+}
+
+// direct is no path at all: it counts nothing.
+type direct struct{ scenarios.Node }
+
+// Observed implements scenarios.Path.
+func (direct) Observed() scenarios.Traffic { return scenarios.Traffic{} }
+
+// Close implements scenarios.Path.
+func (direct) Close() error { return nil }
+
+// Load implements scenarios.Env.
+func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spec scenarios.LoadSpec) (scenarios.LoadReport, error) {
+	var r scenarios.LoadReport
+	if err := needFiles(spec.Clients); err != nil {
+		return r, err
+	}
+	p, err := e.start(worker.Spec{
+		Name:  "load on " + s.Name,
+		CPUs:  e.otherCPUs,
+		Start: worker.Start{Role: worker.Load},
+	}, scenarios.Program{Go: string(s.Protocol)})
+	if err != nil {
+		return r, err
+	}
+	connect := worker.ConnectArgs{URL: n.URL(), Path: s.Path(), Spec: spec}
+	if err := p.Call(ctx, "connect", connect, nil); err != nil {
+		return r, err
+	}
+	if err := p.Call(ctx, "warm", struct{}{}, nil); err != nil {
+		return r, err
+	}
+	before, err := atRest(ctx, n)
+	if err != nil {
+		return r, err
+	}
+	if err := p.Call(ctx, "window", struct{}{}, nil); err != nil {
+		return r, err
+	}
+	after, err := n.Usage(ctx)
+	if err != nil {
+		// That the server has died says more than what was lost by it.
+		return r, errors.Join(err, p.Stop(ctx))
+	}
+	if err := p.Call(ctx, "report", struct{}{}, &r); err != nil {
+		return r, err
+	}
+	r.Before, r.After = before, after
+	return r, p.Stop(ctx)
+}
+
+// atRest is what a server has used until now, made ready to be subtracted from
+// what it has used later: what it takes to ask once more is already in it.
+func atRest(ctx context.Context, n scenarios.Node) (scenarios.Usage, error) {
+	first, err := n.Usage(ctx)
+	if err != nil {
+		return first, err
+	}
+	u, err := n.Usage(ctx)
+	if err != nil {
+		return u, err
+	}
+	u.CPU += u.CPU - first.CPU
+	if u.Mallocs == scenarios.NotTold {
+		return u, nil
+	}
+	u.Mallocs += u.Mallocs - first.Mallocs
+	u.AllocBytes += u.AllocBytes - first.AllocBytes
+	return u, nil
+}

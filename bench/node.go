@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"wsvsio/internal/record"
+	"wsvsio/scenarios"
+)
+
+// workerScript hosts the Node programs; see package worker.
+const workerScript = "internal/worker/node/worker.mjs"
+
+// Machine is what this machine can run.
+type Machine struct {
+	Root     string            // of the repository; "" if there is none
+	Node     string            // path of the program node; "" if there is none
+	Version  string            // of Node
+	Packages map[string]string // npm packages of the stacks, by name
+	LeftOut  []record.LeftOut
+}
+
+// probeLimit is how long Node may take to load the packages of a stack.
+const probeLimit = 30 * time.Second
+
+// Look finds out which of the stacks this machine can run. The others are in
+// the machine's LeftOut, each with what is wrong and what mends it.
+func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.Stack, error) {
+	m := Machine{Root: repository(), Packages: make(map[string]string)}
+	node, err := exec.LookPath("node")
+	if err == nil {
+		m.Node = node
+	}
+	var can []scenarios.Stack
+	checked := make(map[string]record.LeftOut) // by folder of the programs
+	for _, s := range stacks {
+		if !s.NeedsNode() {
+			can = append(can, s)
+			continue
+		}
+		modules := modules(s)
+		folder := filepath.Dir(modules[0])
+		problem, ok := checked[folder]
+		if !ok {
+			if problem, err = m.probe(ctx, folder, modules); err != nil {
+				return m, nil, err
+			}
+			checked[folder] = problem
+		}
+		if problem.Reason != "" {
+			problem.Stack = s.Name
+			m.LeftOut = append(m.LeftOut, problem)
+			continue
+		}
+		can = append(can, s)
+	}
+	return m, can, nil
+}
+
+// probe tries to load the Node modules of one folder.
+func (m *Machine) probe(ctx context.Context, folder string, modules []string) (record.LeftOut, error) {
+	install := fmt.Sprintf("npm ci --prefix %s", folder)
+	switch {
+	case m.Root == "":
+		return record.LeftOut{
+			Reason: "the folder of the repository was not found, and the Node programs are in it",
+			Mend:   "run compare from inside the repository",
+		}, nil
+	case m.Node == "":
+		return record.LeftOut{
+			Reason: "node is not installed",
+			Mend:   "install Node 18 or newer, then: " + install,
+		}, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	args := []string{filepath.Join(m.Root, workerScript), "--check"}
+	for _, module := range modules {
+		args = append(args, filepath.Join(m.Root, module))
+	}
+	cmd := exec.CommandContext(limited, m.Node, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return record.LeftOut{}, ctx.Err()
+	}
+	var exit *exec.ExitError
+	var found struct {
+		Node     string
+		Packages map[string]string
+	}
+	switch {
+	case err == nil:
+		err = json.Unmarshal(stdout.Bytes(), &found)
+	case errors.As(err, &exit):
+		reason := strings.TrimSpace(stderr.String())
+		mend := install
+		if strings.Contains(reason, "too old") {
+			mend = "install Node 18 or newer, then: " + install
+		}
+		return record.LeftOut{Reason: reason, Mend: mend}, nil
+	}
+	if err != nil {
+		return record.LeftOut{Reason: fmt.Sprintf("%s does not work: %v", m.Node, err), Mend: "install Node 18 or newer, then: " + install}, nil
+	}
+	m.Version = found.Node
+	for name, version := range found.Packages {
+		m.Packages[name] = version
+	}
+	return record.LeftOut{}, nil
+}
+
+// modules are the Node modules of a stack: server and client stand in the same
+// folder, and have the same packages.
+func modules(s scenarios.Stack) []string {
+	var paths []string
+	for _, p := range []scenarios.Program{s.Server, s.Client} {
+		if p.Node != "" {
+			dir := filepath.Dir(p.Node)
+			paths = append(paths, filepath.Join(dir, "server.mjs"), filepath.Join(dir, "client.mjs"))
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// repository finds the folder of this repository: the one above the working
+// directory, or above the program, whose go.mod is ours. It returns "" if
+// there is none.
+func repository() string {
+	var starts []string
+	if dir, err := os.Getwd(); err == nil {
+		starts = append(starts, dir)
+	}
+	if exe, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(exe))
+	}
+	for _, dir := range starts {
+		for {
+			mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+			if err == nil && bytes.HasPrefix(mod, []byte("module wsvsio\n")) {
+				return dir
+			}
+			up := filepath.Dir(dir)
+			if up == dir {
+				break
+			}
+			dir = up
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"wsvsio/internal/worker"
+	"wsvsio/rawws"
+	"wsvsio/scenarios"
+	"wsvsio/scenarios/broadcast"
+	"wsvsio/sio"
+)
+
+// Programs are the chats in this binary.
+func Programs() worker.Programs {
+	return worker.Programs{
+		"rawws": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.Dial},
+		"sio":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.Dial},
+	}
+}
+
+// Scenarios are all scenarios, in the order in which they are run.
+func Scenarios() []scenarios.Scenario {
+	return []scenarios.Scenario{
+		broadcast.Scenario{},
+	}
+}
+
+// The ends of the stacks, and the ways to set the client.
+var (
+	goRaw         = scenarios.Program{Go: "rawws"}
+	goSIO         = scenarios.Program{Go: "sio"}
+	nodeRawServer = scenarios.Program{Node: "rawws/node/server.mjs"}
+	nodeRawClient = scenarios.Program{Node: "rawws/node/client.mjs"}
+	nodeSIOServer = scenarios.Program{Node: "sio/node/server.mjs"}
+	nodeSIOClient = scenarios.Program{Node: "sio/node/client.mjs"}
+
+	websocketOnly = scenarios.Mode{Transports: []string{scenarios.WebSocket}}
+	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
+	defaultOrder  = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}}
+)
+
+// The defects of go-socket.io 1.7 that make a case of stacktest fail.
+var (
+	noReason = map[string]string{
+		"oversized": "go-socket.io has no read limit, and where one is added it cannot send the close code that says why",
+	}
+	pollingDefects = map[string]string{
+		"utf8":        "go-socket.io counts bytes where Engine.IO 3 counts characters: text beyond ASCII ends a polling connection",
+		"client-gone": "go-socket.io does not notice that a polling client has closed: until the ping timeout it stays in its rooms and blocks every broadcast",
+	}
+	upgradeDefects = map[string]string{
+		"oversized": noReason["oversized"],
+		"upgrade":   "go-socket.io refuses the request that is under way while a client upgrades, and the client gives the connection up",
+	}
+)
+
+// Stacks are all stacks, in the order of the tables. A name says the protocol,
+// then what is not Go at both ends, then the mode if it is not websocket only.
+//
+// Websocket only is the mode of the plain rows because the upgrade of
+// go-socket.io loses connections; the mode that Socket.IO starts in by default
+// has rows of its own.
+func Stacks() []scenarios.Stack {
+	return []scenarios.Stack{
+		{
+			Name:     "rawws",
+			About:    "plain WebSocket, gorilla/websocket at both ends",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: goRaw, Mode: websocketOnly,
+		},
+		{
+			Name:     "sio",
+			About:    "Socket.IO, go-socket.io 1.7 at both ends",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: goSIO, Mode: websocketOnly,
+			Twin: "rawws", Known: noReason,
+		},
+		{
+			Name:     "rawws-js",
+			About:    "plain WebSocket, gorilla/websocket server, ws client",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: nodeRawClient, Mode: websocketOnly,
+		},
+		{
+			Name:     "sio-js",
+			About:    "Socket.IO, go-socket.io 1.7 server, socket.io-client 2.5",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOClient, Mode: websocketOnly,
+			Twin: "rawws-js", Known: noReason,
+		},
+		{
+			Name:     "sio-js-polling",
+			About:    "the same over long polling",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOClient, Mode: pollingOnly,
+			Twin: "rawws-js", Known: pollingDefects,
+		},
+		{
+			Name:     "sio-js-default",
+			About:    "the same in its default order: polling, then upgrade",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOClient, Mode: defaultOrder,
+			Twin: "rawws-js", Known: upgradeDefects,
+			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+		},
+		{
+			Name:     "rawws-node",
+			About:    "plain WebSocket, ws at both ends",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   nodeRawServer, Client: nodeRawClient, Mode: websocketOnly,
+		},
+		{
+			Name:     "sio-node",
+			About:    "Socket.IO, socket.io 4.8 at both ends",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: websocketOnly,
+			Twin: "rawws-node",
+		},
+		{
+			Name:     "sio-node-polling",
+			About:    "the same over long polling",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: pollingOnly,
+			Twin: "rawws-node",
+		},
+		{
+			Name:     "sio-node-default",
+			About:    "the same in its default order: polling, then upgrade",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: defaultOrder,
+			Twin: "rawws-node",
+		},
+	}
+}

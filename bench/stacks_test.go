@@ -1,0 +1,239 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wsvsio/scenarios"
+	"wsvsio/scenarios/stacktest"
+)
+
+// look finds the stacks that this machine can run and says which it cannot.
+func look(t testing.TB) (Machine, []scenarios.Stack) {
+	t.Helper()
+	m, can, err := Look(t.Context(), Stacks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range m.LeftOut {
+		t.Logf("left out: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
+	}
+	return m, can
+}
+
+// eachStack runs a test on every stack, in an environment of its own.
+func eachStack(t *testing.T, test func(t *testing.T, env *Env, s scenarios.Stack)) {
+	m, can := look(t)
+	for _, s := range can {
+		t.Run(s.Name, func(t *testing.T) {
+			env := NewEnv(t.Context(), m)
+			defer env.Close()
+			test(t, env, s)
+		})
+	}
+}
+
+// TestStacks runs the suite on every stack, both ends in their own processes.
+func TestStacks(t *testing.T) {
+	eachStack(t, func(t *testing.T, env *Env, s scenarios.Stack) {
+		stacktest.Run(t, env, s)
+	})
+}
+
+// TestTranscripts runs one script through every stack. All must tell the same
+// story as the one that package stacktest keeps.
+func TestTranscripts(t *testing.T) {
+	want, err := os.ReadFile("../scenarios/stacktest/testdata/transcript.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachStack(t, func(t *testing.T, env *Env, s scenarios.Stack) {
+		if s.Known["utf8"] != "" {
+			t.Skip(s.Known["utf8"])
+		}
+		got, err := stacktest.Transcript(t.Context(), env, s)
+		if s.Flaky != "" && err != nil {
+			t.Skipf("%s: %v", s.Flaky, err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("transcript of %s:\n%s\nwant:\n%s", s.Name, got, want)
+		}
+	})
+}
+
+// TestThousand has a thousand clients in one room, and a hundred messages to
+// all of them: every delivery is accounted for.
+func TestThousand(t *testing.T) {
+	const clients, messages = 1000, 100
+	if err := needFiles(2 * clients); err != nil {
+		t.Skip(err)
+	}
+	eachStack(t, func(t *testing.T, env *Env, s scenarios.Stack) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		// The load is a burst; a slow machine must not make slow readers.
+		node, err := env.Serve(ctx, s, scenarios.ServerConfig{Queue: 1 << 14})
+		if err != nil {
+			t.Fatal(err)
+		}
+		crew, err := env.Clients(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers := make([]scenarios.Peer, clients)
+		errs := make([]error, clients)
+		var all sync.WaitGroup
+		turn := make(chan struct{}, 32)
+		for i := range peers {
+			turn <- struct{}{}
+			all.Go(func() {
+				defer func() { <-turn }()
+				peers[i], errs[i] = enter(ctx, crew, node.URL(), s, fmt.Sprint(i))
+			})
+		}
+		all.Wait()
+		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+			t.Fatalf("client %d: %v", i, errs[i])
+		}
+		for i := range messages {
+			m := scenarios.Message{Room: "room", From: "0", Seq: scenarios.FirstSeq + int64(i), Body: "x"}
+			if err := peers[0].Send(ctx, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, p := range peers {
+			events, err := p.Await(ctx, func(events []scenarios.Event) bool {
+				return count(events) >= messages
+			})
+			if err != nil {
+				t.Fatalf("client %d: %v", i, err)
+			}
+			next := int64(scenarios.FirstSeq)
+			for _, e := range events {
+				if e.Kind == scenarios.EventMessage {
+					if e.Message.Seq != next {
+						t.Fatalf("client %d got message %d, want %d", i, e.Message.Seq, next)
+					}
+					next++
+				}
+			}
+		}
+		if err := crew.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := node.Stop(ctx); err != nil && s.Flaky == "" {
+			t.Error(err)
+		}
+		// With the connections gone, nothing can still be on its way.
+		for i, p := range peers {
+			if n := count(p.Events()); n != messages {
+				t.Errorf("client %d got %d messages of %d", i, n, messages)
+			}
+		}
+	})
+}
+
+// enter connects a client, lets it come to its last transport and join. On a
+// flaky stack it does so again if the connection broke.
+func enter(ctx context.Context, crew scenarios.Crew, url string, s scenarios.Stack, name string) (p scenarios.Peer, err error) {
+	cfg := s.Dial(name)
+	cfg.Greeting = "" // a thousand of them would be half a million messages
+	for range 20 {
+		if p, err = crew.Dial(ctx, url, cfg); err == nil {
+			if _, err = p.Await(ctx, func(events []scenarios.Event) bool {
+				return s.Settled(events) || events[len(events)-1].Kind == scenarios.EventDown
+			}); err == nil {
+				err = p.Join(ctx, "room")
+			}
+		}
+		if err == nil || s.Flaky == "" {
+			break
+		}
+	}
+	return p, err
+}
+
+// count counts messages.
+func count(events []scenarios.Event) (n int) {
+	for _, e := range events {
+		if e.Kind == scenarios.EventMessage {
+			n++
+		}
+	}
+	return n
+}
+
+// TestList checks what the tables rely on.
+func TestList(t *testing.T) {
+	names := make(map[string]scenarios.Stack)
+	for _, s := range Stacks() {
+		if _, ok := names[s.Name]; ok || s.Name == "" || s.About == "" || len(s.Mode.Transports) == 0 {
+			t.Errorf("stack %+v is not complete, or there twice", s)
+		}
+		names[s.Name] = s
+		twin, ok := names[s.Twin]
+		if (s.Protocol == scenarios.ProtocolRaw) != (s.Twin == "") || s.Twin != "" && !ok {
+			t.Errorf("%s has the twin %q; it must be a plain WebSocket listed before", s.Name, s.Twin)
+		}
+		if ok && ((twin.Server.Go == "") != (s.Server.Go == "") || (twin.Client.Go == "") != (s.Client.Go == "")) {
+			t.Errorf("%s and its twin %s run on different runtimes", s.Name, s.Twin)
+		}
+	}
+}
+
+// TestArrows holds the arrows between the packages: down only.
+func TestArrows(t *testing.T) {
+	allowed := map[string][]string{
+		"scenarios":           {},
+		"scenarios/broadcast": {"scenarios"},
+		"scenarios/stacktest": {"scenarios"},
+		"rawws":               {"scenarios"},
+		"sio":                 {"scenarios"},
+		"internal/broken":     {"scenarios"},
+		"internal/load":       {"scenarios"},
+		"internal/netlab":     {"scenarios"},
+		"internal/record":     {"scenarios"},
+		"internal/report":     {"scenarios", "internal/record"},
+		"internal/worker":     {"scenarios", "internal/load"},
+		"bench":               {"scenarios", "scenarios/broadcast", "rawws", "sio", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+	}
+	third := map[string][]string{ // modules that only these packages may use
+		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/broken"},
+		"github.com/googollee/go-socket.io": {"sio"},
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], "wsvsio/")
+		may, listed := allowed[pkg]
+		if !listed && pkg != "cmd/compare" {
+			t.Errorf("package %s is not in this test: say what it may import", pkg)
+		}
+		for _, imported := range fields[1:] {
+			if own, ok := strings.CutPrefix(imported, "wsvsio/"); ok && pkg != "cmd/compare" && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s", pkg, own)
+			}
+			if strings.HasPrefix(pkg, "scenarios") && strings.Contains(strings.Split(imported, "/")[0], ".") {
+				t.Errorf("%s imports %s; the contract uses the standard library only", pkg, imported)
+			}
+			for module, users := range third {
+				if (imported == module || strings.HasPrefix(imported, module+"/")) && !slices.Contains(users, pkg) {
+					t.Errorf("%s imports %s", pkg, imported)
+				}
+			}
+		}
+	}
+}

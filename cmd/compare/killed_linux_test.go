@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"wsvsio/internal/record"
+	"wsvsio/rawws"
+	"wsvsio/scenarios"
+	"wsvsio/sio"
+)
+
+// tokenEnv marks a command and everything that it starts, so that what it
+// leaves behind can be found.
+const tokenEnv = "WSVSIO_TEST_TOKEN"
+
+// descendants returns the processes that carry the token, by their role:
+// "server", "clients", "load", or "" for the command itself.
+func descendants(t *testing.T, token string) map[int]string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[int]string)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err != nil || !bytes.Contains(env, []byte(tokenEnv+"="+token+"\x00")) {
+			continue // it has ended, or is not ours
+		}
+		_, role, _ := bytes.Cut(env, []byte("WSVSIO_WORKER="))
+		role, _, _ = bytes.Cut(role, []byte{0})
+		found[pid] = string(role)
+	}
+	return found
+}
+
+// eventually asks again and again until the answer is yes.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !ask() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// harness is a running command.
+type harness struct {
+	*exec.Cmd
+	token, dir string
+	stderr     bytes.Buffer
+}
+
+// newHarness starts a run of six short cells.
+func newHarness(t *testing.T, token string) *harness {
+	t.Helper()
+	h := &harness{token: token, dir: filepath.Join(t.TempDir(), "run")}
+	h.Cmd = process(context.Background(), "-case", "connect", "-stack", "rawws,sio", "-rounds", "3", "-out", h.dir)
+	h.Env = append(h.Env, tokenEnv+"="+token)
+	h.Stderr = &h.stderr
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Process.Kill() })
+	return h
+}
+
+// has waits for a process of that role, or for the command's end.
+func (h *harness) has(t *testing.T, role string) (pid int) {
+	t.Helper()
+	eventually(t, "a process with the role "+role, func() bool {
+		for p, r := range descendants(t, h.token) {
+			if r == role {
+				pid = p
+				return true
+			}
+		}
+		return false
+	})
+	return pid
+}
+
+// gone checks that nothing is left of the command, and reads its run.
+func (h *harness) gone(t *testing.T) *record.Run {
+	t.Helper()
+	eventually(t, "all its processes have ended", func() bool { return len(descendants(t, h.token)) == 0 })
+	run, err := record.Read(h.dir)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &h.stderr)
+	}
+	for _, c := range run.Cells {
+		if c.Error == "" && len(c.Values) == 0 {
+			t.Errorf("round %d %s has neither figures nor an error", c.Round, c.Stack)
+		}
+	}
+	return run
+}
+
+// repeat runs a test many times, some of them at once.
+func repeat(t *testing.T, body func(t *testing.T, token string)) {
+	times := 100
+	if testing.Short() {
+		times = 5
+	}
+	const atOnce = 4
+	turn := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i := range times {
+		turn <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turn }()
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				body(t, fmt.Sprintf("%d-%d-%d", os.Getpid(), i, rand.Uint64()))
+			})
+		})
+	}
+	all.Wait()
+}
+
+// someTime passes, so that what is next comes at a random moment.
+func someTime() {
+	<-time.After(rand.N(60 * time.Millisecond))
+}
+
+// TestWorkerKilled kills a server or a client process during a run: its cell
+// fails and says why, all others are measured.
+func TestWorkerKilled(t *testing.T) {
+	for _, role := range []string{"server", "clients"} {
+		t.Run(role, func(t *testing.T) {
+			repeat(t, func(t *testing.T, token string) {
+				h := newHarness(t, token)
+				syscall.Kill(h.has(t, role), syscall.SIGKILL)
+				err := h.Wait()
+				run := h.gone(t)
+				failed := 0
+				for _, c := range run.Cells {
+					if c.Error != "" {
+						failed++
+						if !strings.Contains(c.Error, "killed") && !strings.Contains(c.Error, "ended") {
+							t.Errorf("the error does not say what happened: %s", c.Error)
+						}
+					}
+				}
+				if run.Partial || len(run.Cells) != 6 || failed > 1 {
+					t.Errorf("partial %t, %d cells, %d failed", run.Partial, len(run.Cells), failed)
+				}
+				// The kill can come just after the cell's last figure.
+				var exit *exec.ExitError
+				if status := errors.As(err, &exit) && exit.ExitCode() == exitError; status != (failed == 1) {
+					t.Errorf("%d cells failed, and the command ended with %v\n%s", failed, err, &h.stderr)
+				}
+			})
+		})
+	}
+}
+
+func TestHarnessKilled(t *testing.T) {
+	repeat(t, func(t *testing.T, token string) {
+		h := newHarness(t, token)
+		h.has(t, "server")
+		someTime()
+		h.Process.Kill()
+		h.Wait()
+		if run := h.gone(t); run.Partial != (len(run.Cells) < 6) && run.Why != "not finished" {
+			t.Errorf("partial %t (%s) with %d cells", run.Partial, run.Why, len(run.Cells))
+		}
+	})
+}
+
+func TestHarnessInterrupted(t *testing.T) {
+	repeat(t, func(t *testing.T, token string) {
+		h := newHarness(t, token)
+		h.has(t, "server")
+		someTime()
+		h.Process.Signal(os.Interrupt)
+		if rand.IntN(2) == 0 { // somebody who is in a hurry
+			h.Process.Signal(os.Interrupt)
+		}
+		err := h.Wait()
+		run := h.gone(t)
+		var exit *exec.ExitError
+		interrupted := errors.As(err, &exit) && exit.ExitCode() == exitInterrupted
+		if !interrupted && err != nil {
+			t.Errorf("the command ended with %v\n%s", err, &h.stderr)
+		}
+		if run.Partial != interrupted || interrupted && run.Why != "interrupted" {
+			t.Errorf("partial %t (%s), and the command ended with %v", run.Partial, run.Why, err)
+		}
+	})
+}
+
+// TestPaused has a server that hangs: the second Ctrl-C still ends all.
+func TestPaused(t *testing.T) {
+	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()))
+	syscall.Kill(h.has(t, "server"), syscall.SIGSTOP)
+	h.Process.Signal(os.Interrupt)
+	h.Process.Signal(os.Interrupt)
+	var exit *exec.ExitError
+	if err := h.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("the command ended with %v\n%s", err, &h.stderr)
+	}
+	h.gone(t)
+}
+
+// TestFewFiles allows the command fewer open files than it needs.
+func TestFewFiles(t *testing.T) {
+	cmd := process(t.Context(), "-case", "fan-out", "-stack", "rawws", "-out", filepath.Join(t.TempDir(), "run"))
+	cmd.Args = append([]string{"sh", "-c", `ulimit -n 200 && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	out, err := cmd.CombinedOutput()
+	want := "1000 clients need 1064 open files, and this system allows 200"
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitError || !strings.Contains(string(out), want) {
+		t.Errorf("ended with %v, output %q, want %q", err, out, want)
+	}
+}
+
+// TestServe joins the chat that the command serves.
+func TestServe(t *testing.T) {
+	for stack, dial := range map[string]scenarios.Dial{"rawws": rawws.Dial, "sio": sio.Dial} {
+		t.Run(stack, func(t *testing.T) {
+			token := "serve-" + stack + strconv.Itoa(os.Getpid())
+			cmd := process(t.Context(), "serve", "-stack", stack, "-origin", "http://example.com")
+			cmd.Env = append(cmd.Env, tokenEnv+"="+token)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			url := ""
+			lines := bufio.NewScanner(out)
+			for lines.Scan() && lines.Text() != "Ctrl-C ends it." {
+				if _, addr, ok := strings.Cut(lines.Text(), "://"); ok && url == "" {
+					addr, _, _ = strings.Cut(addr, "/")
+					url = "http://" + addr
+				}
+			}
+			go io.Copy(io.Discard, out)
+			var log scenarios.EventLog
+			cfg := scenarios.DialConfig{Name: "ann", Origin: "http://example.com"}
+			client, err := dial(t.Context(), url, cfg, log.Add)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Join(t.Context(), "lobby"); err != nil {
+				t.Error(err)
+			}
+			want := scenarios.Message{Room: "lobby", From: "ann", Seq: 1, Body: "hi"}
+			if err := client.Send(t.Context(), want); err != nil {
+				t.Error(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if _, err := log.Await(ctx, func(events []scenarios.Event) bool {
+				last := events[len(events)-1]
+				return last.Kind == scenarios.EventMessage && last.Message == want
+			}); err != nil {
+				t.Error(err)
+			}
+			cmd.Process.Signal(os.Interrupt)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("after Ctrl-C: %v", err)
+			}
+			client.Close()
+			eventually(t, "all its processes have ended", func() bool { return len(descendants(t, token)) == 0 })
+		})
+	}
+}

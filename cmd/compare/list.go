@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"wsvsio/bench"
+	"wsvsio/scenarios"
+)
+
+func listCommand(c *call) error {
+	if err := c.parse(); err != nil {
+		return err
+	}
+	machine, _, err := bench.Look(c.ctx, bench.Stacks())
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STACK\tWHAT IT IS\tSERVER\tCLIENT\tTRANSPORTS")
+	for _, s := range bench.Stacks() {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.About, s.Server, s.Client, strings.Join(s.Mode.Transports, ", "))
+	}
+	fmt.Fprintln(w, "\nSCENARIO\tCASE\tCLIENTS\tBODY\tMESSAGES/S\tIN")
+	for _, sc := range bench.Scenarios() {
+		quick := make(map[scenarios.Case]bool)
+		row := func(k scenarios.Case, in string) {
+			rate, size := "", ""
+			if k.Rate > 0 {
+				rate = rateText(k.Rate)
+			}
+			if k.Size > 0 {
+				size = fmt.Sprintf("%d B", k.Size)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", sc.Name(), k.Name, k.Clients, size, rate, in)
+		}
+		// full spends more time on the cases of quick, and has some more.
+		same := func(k scenarios.Case) scenarios.Case {
+			return scenarios.Case{Name: k.Name, Clients: k.Clients, Size: k.Size, Rate: k.Rate}
+		}
+		for _, k := range sc.Cases(scenarios.Quick) {
+			quick[same(k)] = true
+			row(k, "quick, full")
+		}
+		for _, k := range sc.Cases(scenarios.Full) {
+			if !quick[same(k)] {
+				row(k, "full")
+			}
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, l := range machine.LeftOut {
+		fmt.Fprintf(c.stdout, "\n%s cannot run here: %s\n  to add it: %s\n", l.Stack, l.Reason, l.Mend)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+// Compare runs the same chat over a plain WebSocket and over Socket.IO and
+// prints how they behave, side by side.
+//
+//	compare [run] [-scenario LIST] [-case LIST] [-stack LIST] [-profile quick|full]
+//	        [-rounds N] [-seed N] [-clients N] [-size BYTES] [-rate N] [-out DIR]
+//	compare report [-format table|markdown] RUN
+//	compare serve -stack NAME [-addr HOST:PORT] [-origin LIST]
+//	compare list
+//
+// Results go to standard output, progress and warnings to standard error. The
+// exit status is 0 if all went well, 1 after an error, 2 after a wrong use and
+// 130 after an interrupt; what was measured until then is in the run's folder.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"wsvsio/bench"
+	"wsvsio/internal/worker"
+)
+
+// The exit statuses.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 and SIGINT, as shells have it
+)
+
+func main() {
+	worker.RunIfChild(bench.Programs())
+	ctx, cancel := context.WithCancel(context.Background())
+	stop := make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		close(stop)
+		<-signals
+		cancel()
+	}()
+	os.Exit(run(ctx, stop, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command is a sub-command.
+type command struct {
+	name    string
+	about   string
+	example string
+	run     func(*call) error
+}
+
+func commands() []command {
+	return []command{
+		{"run", "measure and print a table (the default)",
+			"compare run -scenario broadcast -stack rawws,sio -rounds 8", runCommand},
+		{"report", "print a recorded run again",
+			"compare report -format markdown results/local/20261123-101500", reportCommand},
+		{"serve", "serve a chat that any client of the protocol can join",
+			"compare serve -stack sio -addr 127.0.0.1:8080", serveCommand},
+		{"list", "list the stacks, the scenarios and their cases",
+			"compare list", listCommand},
+	}
+}
+
+// call is one use of a sub-command.
+type call struct {
+	ctx            context.Context
+	stop           <-chan struct{} // closed when the user wants to stop
+	args           []string        // as given, with the sub-command
+	stdout, stderr io.Writer
+	flags          *flag.FlagSet
+}
+
+// usageError is a wrong use of the command line.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Sprintf(format, args...)}
+}
+
+// errFailed says that cells have failed; what and why is in the report.
+var errFailed = errors.New("not everything could be measured")
+
+// errInterrupted says that the user ended the run early.
+var errInterrupted = errors.New("interrupted")
+
+// run is main without the process: it returns the exit status.
+func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stderr io.Writer) int {
+	cmds := commands()
+	cmd, rest := cmds[0], args
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		i := slices.IndexFunc(cmds, func(c command) bool { return c.name == args[0] })
+		if args[0] == "help" {
+			usage(stdout, cmds)
+			return exitOK
+		}
+		if i < 0 {
+			fmt.Fprintf(stderr, "compare: unknown command %q\n\n", args[0])
+			usage(stderr, cmds)
+			return exitUsage
+		}
+		cmd, rest = cmds[i], args[1:]
+	}
+	c := &call{ctx: ctx, stop: stop, args: args, stdout: stdout, stderr: stderr}
+	c.flags = flag.NewFlagSet("compare "+cmd.name, flag.ContinueOnError)
+	c.flags.SetOutput(io.Discard) // errors and help are printed below
+	err := func() error {
+		c.args = rest
+		return cmd.run(c)
+	}()
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, flag.ErrHelp):
+		help(stdout, cmd, c.flags, cmds)
+		return exitOK
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
+		fmt.Fprintf(stderr, "Example: %s\nAll flags: compare %s -h\n", cmd.example, cmd.name)
+		return exitUsage
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
+		return exitInterrupted
+	default:
+		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
+		return exitError
+	}
+}
+
+// parse parses the flags of a call. What is left over must be as many
+// arguments as there are names in want.
+func (c *call) parse(want ...string) error {
+	if err := c.flags.Parse(c.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usagef("%v; the flags are %s", err, c.flagNames())
+	}
+	if c.flags.NArg() != len(want) {
+		if len(want) == 0 {
+			return usagef("unexpected argument %q", c.flags.Arg(0))
+		}
+		return usagef("want %s, got %d arguments", strings.Join(want, " "), c.flags.NArg())
+	}
+	return nil
+}
+
+func (c *call) flagNames() string {
+	var names []string
+	c.flags.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func usage(w io.Writer, cmds []command) {
+	fmt.Fprintln(w, "Compare runs the same chat over a plain WebSocket and over Socket.IO.")
+	fmt.Fprintln(w, "\nUsage: compare [COMMAND] [FLAGS]")
+	fmt.Fprintln(w)
+	for _, c := range cmds {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.about)
+	}
+	fmt.Fprintln(w, "\nThe flags of a command: compare COMMAND -h")
+}
+
+func help(w io.Writer, cmd command, flags *flag.FlagSet, cmds []command) {
+	if cmd.name == "run" {
+		usage(w, cmds)
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "compare %s: %s\n\nExample:\n  %s\n", cmd.name, cmd.about, cmd.example)
+	any := false
+	flags.VisitAll(func(*flag.Flag) { any = true })
+	if any {
+		fmt.Fprintln(w, "\nFlags:")
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+	}
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsvsio/bench"
+	"wsvsio/internal/record"
+	"wsvsio/internal/worker"
+)
+
+// compareEnv has the test binary be the command.
+const compareEnv = "WSVSIO_TEST_COMPARE"
+
+func TestMain(m *testing.M) {
+	worker.RunIfChild(bench.Programs())
+	if os.Getenv(compareEnv) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// compare runs the command in this process.
+func compare(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = run(t.Context(), make(chan struct{}), args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// process is the command in a process of its own.
+func process(ctx context.Context, args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append(os.Environ(), compareEnv+"=1")
+	return cmd
+}
+
+func TestWrongUse(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want []string
+	}{
+		{"dance", []string{`unknown command "dance"`, "run", "report", "serve", "list"}},
+		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
+		{"run extra", []string{`unexpected argument "extra"`}},
+		{"run -stack morse", []string{`unknown stack "morse"`, "rawws, rawws-js, rawws-node, sio"}},
+		{"run -stack ,", []string{"-stack names nothing"}},
+		{"run -scenario x", []string{`unknown scenario "x"`, "broadcast"}},
+		{"run -case x", []string{`unknown case "x"`, "connect, echo, fan-out, steady"}},
+		{"run -profile x", []string{`unknown profile "x"`, "full, quick"}},
+		{"run -rounds 0", []string{"-rounds is 0", "from 1 to"}},
+		{"run -rounds x", []string{`"x"`, "-rounds"}},
+		{"run -clients 0", []string{"-clients is 0", "from 1 to 20000"}},
+		{"run -clients 20001", []string{"-clients is 20001"}},
+		{"run -size -1", []string{"-size is -1"}},
+		{"run -size 900001", []string{"-size is 900001"}},
+		{"run -rate 0", []string{"-rate is 0"}},
+		{"run -rate -5", []string{"-rate is -5"}},
+		{"run -rate NaN", []string{"-rate is NaN"}},
+		{"run -rounds 0 -size 0", []string{"-rounds is 0", "-size is 0"}},
+		{"report", []string{"want RUN"}},
+		{"report -format x y", []string{`unknown format "x"`, "markdown, table"}},
+		{"serve", []string{"-stack is missing", "sio-node"}},
+		{"serve -stack rawws,sio", []string{"one stack, not 2"}},
+		{"serve -stack rawws -addr here", []string{`"here" is not a host and a port`}},
+		{"list x", []string{`unexpected argument "x"`}},
+	} {
+		status, stdout, stderr := compare(t, strings.Fields(tt.args)...)
+		if status != exitUsage || stdout != "" {
+			t.Errorf("%s: exit status %d, stdout %q", tt.args, status, stdout)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: stderr %q\nlacks %q", tt.args, stderr, want)
+			}
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"-h", "help", "run -h", "report -h", "serve -h", "list -h"} {
+		status, stdout, stderr := compare(t, strings.Fields(args)...)
+		if status != exitOK || stderr != "" || !strings.Contains(stdout, "compare") {
+			t.Errorf("%s: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
+		}
+		if args != "help" && !strings.Contains(stdout, "Example:") {
+			t.Errorf("%s shows no example: %q", args, stdout)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"report " + dir:                              "does not hold a run",
+		"run -stack rawws -out " + file + "/x":       "choose another with -out",
+		"serve -stack rawws -addr 127.0.0.1:9999999": "invalid port",
+	} {
+		status, stdout, stderr := compare(t, strings.Fields(args)...)
+		if status != exitError || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
+		}
+	}
+}
+
+// TestRun measures every case once on both sides and reads the run back.
+func TestRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	args := []string{"-stack", "sio,rawws", "-rounds", "1", "-seed", "7", "-clients", "10", "-out", dir}
+	status, stdout, stderr := compare(t, args...)
+	if status != exitOK {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	for _, want := range []string{"rawws", "sio", "echo", "steady", "fan-out", "connect", "server CPU", "wire bytes"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+	if !strings.Contains(stderr, dir) {
+		t.Errorf("stderr does not say where the run is: %q", stderr)
+	}
+	run, err := record.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.Partial || len(run.Cells) != 8 || run.Seed != 7 {
+		t.Errorf("partial %t, %d cells, seed %d", run.Partial, len(run.Cells), run.Seed)
+	}
+	for _, c := range run.Cells {
+		if c.N <= 0 || c.Error != "" {
+			t.Errorf("%s %s %s: N %d, error %q", c.Scenario, c.Case.Name, c.Stack, c.N, c.Error)
+		}
+		if lost, ok := c.Value("lost"); c.Case.Name != "connect" && (!ok || lost != 0) {
+			t.Errorf("%s %s: lost %v, %t", c.Case.Name, c.Stack, lost, ok)
+		}
+	}
+	for _, format := range []string{"table", "markdown"} {
+		status, again, stderr := compare(t, "report", "-format", format, dir)
+		if status != exitOK || format == "table" && again != stdout {
+			t.Errorf("report as %s: exit status %d, stderr %q; the same table: %t", format, status, stderr, again == stdout)
+		}
+	}
+	// A second run must not overwrite the first.
+	if status, _, stderr := compare(t, args...); status != exitError || !strings.Contains(stderr, "already holds a run") {
+		t.Errorf("into the same folder: exit status %d, %q", status, stderr)
+	}
+}
+
+// TestGoAlone is a machine on which there is no Node.
+func TestGoAlone(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "run")
+	status, stdout, stderr := compare(t, "-case", "connect", "-rounds", "1", "-out", dir)
+	if status != exitOK {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	for _, out := range []string{stdout, stderr} {
+		for _, want := range []string{"sio-node", "rawws-js", "node is not installed", "npm ci --prefix"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("output lacks %q:\n%s", want, out)
+			}
+		}
+	}
+	if status, stdout, _ := compare(t, "list"); status != exitOK || !strings.Contains(stdout, "cannot run here: node is not installed") {
+		t.Errorf("list: exit status %d\n%s", status, stdout)
+	}
+	status, _, stderr = compare(t, "-stack", "sio-node", "-out", filepath.Join(t.TempDir(), "run"))
+	if status != exitError || !strings.Contains(stderr, "none of the stacks can be run") {
+		t.Errorf("with a stack that needs Node: exit status %d, %q", status, stderr)
+	}
+	status, _, stderr = compare(t, "serve", "-stack", "sio-node")
+	if status != exitError || !strings.Contains(stderr, "npm ci --prefix") {
+		t.Errorf("serve: exit status %d, %q", status, stderr)
+	}
+}
+
+// TestNodeBroken is a machine whose Node is too old, or lacks the packages.
+func TestNodeBroken(t *testing.T) {
+	needNode(t)
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = filepath.Join(root, "../..")
+	bin := t.TempDir()
+	script := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(bin, "node"), []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	real, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("packages missing", func(t *testing.T) {
+		copied := t.TempDir()
+		for _, name := range []string{"go.mod", "rawws/node", "sio/node", "internal/worker/node"} {
+			copyTree(t, filepath.Join(root, name), filepath.Join(copied, name))
+		}
+		t.Chdir(copied)
+		status, stdout, _ := compare(t, "list")
+		for _, want := range []string{"rawws-node cannot run here: ", "npm ci --prefix rawws/node", "npm ci --prefix sio/node"} {
+			if status != exitOK || !strings.Contains(stdout, want) {
+				t.Errorf("exit status %d, lacks %q:\n%s", status, want, stdout)
+			}
+		}
+	})
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for name, tt := range map[string]struct{ script, want string }{
+		"crashes": {"echo 'illegal instruction' >&2; exit 132", "illegal instruction"},
+		"garbled": {"echo hello", "does not work"},
+		"too old": {"exec " + real + ` --import 'data:text/javascript,Object.defineProperty(process,"version",{value:"v12.0.0"});Object.defineProperty(process.versions,"node",{value:"12.0.0"})' "$@"`, "install Node 18 or newer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script(tt.script)
+			status, stdout, _ := compare(t, "list")
+			if status != exitOK || !strings.Contains(stdout, "sio-node cannot run here") || !strings.Contains(stdout, tt.want) {
+				t.Errorf("exit status %d, lacks %q:\n%s", status, tt.want, stdout)
+			}
+		})
+	}
+}
+
+// needNode skips a test where there is no Node or a stack of it cannot run.
+func needNode(t *testing.T) {
+	t.Helper()
+	m, _, err := bench.Look(t.Context(), bench.Stacks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range m.LeftOut {
+		t.Skipf("%s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
+	}
+}
+
+// copyTree copies a file or folder, but for node_modules.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	info, err := os.Stat(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.IsDir() {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, data, info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "node_modules" {
+			copyTree(t, filepath.Join(from, e.Name()), filepath.Join(to, e.Name()))
+		}
+	}
+}

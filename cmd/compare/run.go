@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"wsvsio/bench"
+	"wsvsio/internal/record"
+	"wsvsio/internal/report"
+	"wsvsio/scenarios"
+)
+
+// Limits of what can be asked for.
+const (
+	maxRounds  = 10_000
+	maxClients = 20_000  // ports of one address, with a margin
+	maxSize    = 900_000 // bytes; with its envelope it stays below the read limit of 1 MB
+	maxRate    = 100_000 // messages a second
+)
+
+// rounds is how many rounds a profile has. It is fixed beforehand: to stop
+// when it looks good raises false alarms.
+var rounds = map[scenarios.Profile]int{scenarios.Quick: 8, scenarios.Full: 20}
+
+func runCommand(c *call) error {
+	f := c.flags
+	scenario := f.String("scenario", "", "scenarios to run, separated by commas (default all)")
+	caseList := f.String("case", "", "cases to run, separated by commas (default all)")
+	stack := f.String("stack", "", "stacks to measure, separated by commas (default all that this machine can run)")
+	profileName := f.String("profile", string(scenarios.Quick), "how much time to spend: quick or full")
+	n := f.Int("rounds", 0, "rounds (default 8 in quick, 20 in full)")
+	seed := f.Uint64("seed", 0, "seed of the order of the stacks in a round (default random)")
+	clients := f.Int("clients", 0, "connected clients, instead of the cases' own, where there is more than one")
+	size := f.Int("size", 0, "bytes of a message's body, instead of the cases' own")
+	rate := f.Float64("rate", 0, "messages a second, instead of the cases' own")
+	out := f.String("out", "", "folder for the run, which must not hold one (default results/local/TIME)")
+	if err := c.parse(); err != nil {
+		return err
+	}
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+
+	profile, err := chooseProfile(*profileName)
+	if err != nil {
+		return err
+	}
+	if !given["rounds"] {
+		*n = rounds[profile]
+	}
+	if !given["seed"] {
+		*seed = rand.Uint64()
+	}
+	var wrong []error
+	wrong = append(wrong, within("rounds", *n, 1, maxRounds))
+	if given["clients"] {
+		wrong = append(wrong, within("clients", *clients, 1, maxClients))
+	}
+	if given["size"] {
+		wrong = append(wrong, within("size", *size, 1, maxSize))
+	}
+	if given["rate"] {
+		wrong = append(wrong, within("rate", *rate, 0.1, maxRate))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	stacks, err := chooseStacks(*stack)
+	if err != nil {
+		return err
+	}
+	parts, err := chooseParts(*scenario, *caseList, profile, override{*clients, *size, *rate})
+	if err != nil {
+		return err
+	}
+
+	started := time.Now()
+	machine, can, err := bench.Look(c.ctx, stacks)
+	if err != nil {
+		return err
+	}
+	for _, l := range machine.LeftOut {
+		fmt.Fprintf(c.stderr, "left out: %s: %s\n  to add it: %s\n", l.Stack, l.Reason, l.Mend)
+	}
+	if len(can) == 0 {
+		return errors.New("none of the stacks can be run on this machine")
+	}
+	plan := bench.Plan{Parts: parts, Stacks: can, Rounds: *n, Seed: *seed}
+	if err := plan.Check(); err != nil {
+		return err
+	}
+	if *out == "" {
+		*out = filepath.Join(machine.Root, "results", "local", started.UTC().Format("20060102-150405.000"))
+	}
+	w, err := record.Create(*out, record.Run{
+		Tool:        "wsvsio compare",
+		Started:     started.Round(0),
+		Args:        c.args,
+		Profile:     profile,
+		Rounds:      *n,
+		Seed:        *seed,
+		Environment: bench.LookAround(c.ctx, machine),
+		Stacks:      can,
+		LeftOut:     machine.LeftOut,
+	})
+	if err != nil {
+		return err
+	}
+	return c.measure(machine, plan, w, *out)
+}
+
+// measure runs the plan into the folder dir and prints the report.
+func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir string) error {
+	show := newProgress(c.stderr, plan)
+	failed := 0
+	err := bench.Run(c.ctx, m, plan, c.stop, show.begin, func(cell record.Cell) error {
+		show.end(cell)
+		if cell.Error != "" {
+			failed++
+		}
+		return w.Add(cell)
+	})
+	show.close()
+	stopped := errors.Is(err, bench.ErrStopped)
+	switch {
+	case stopped:
+		err = errors.Join(w.Close(true, "interrupted"))
+	case err != nil:
+		err = errors.Join(err, w.Close(true, err.Error()))
+	default:
+		err = w.Close(false, "")
+	}
+	run, readErr := record.Read(dir)
+	if readErr == nil {
+		readErr = report.Table(c.stdout, run)
+	}
+	fmt.Fprintf(c.stderr, "The run is in %s; print it again: compare report %s\n", dir, dir)
+	switch err := errors.Join(err, readErr); {
+	case err != nil:
+		return err
+	case stopped:
+		return errInterrupted
+	case failed > 0:
+		return fmt.Errorf("%w: %d cells failed, see above", errFailed, failed)
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+package sio
+
+import (
+	"testing"
+
+	"wsvsio/scenarios"
+	"wsvsio/scenarios/stacktest"
+)
+
+// TestStack runs the suite in this process, under the race detector's eyes.
+func TestStack(t *testing.T) {
+	stacktest.Run(t, stacktest.Local(NewServer, Dial), scenarios.Stack{
+		Name:     "sio",
+		Protocol: scenarios.ProtocolEIO3,
+		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}},
+		Known: map[string]string{
+			"oversized": "go-socket.io cannot send the close code that says why",
+		},
+	})
+}
