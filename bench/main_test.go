@@ -8,6 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	worker.RunIfChild(Programs())
+	// Under the race detector every process sleeps for a second as it ends.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	worker.RunIfChild(testPrograms())
 	os.Exit(m.Run())
 }

@@ -68,6 +68,31 @@ func eventually(t *testing.T, what string, ask func() bool) {
 	}
 }
 
+// build returns the command as users have it: without the race detector, which
+// would make four hundred runs last ten minutes.
+var build = func() func(t *testing.T) string {
+	var once sync.Once
+	var dir string
+	var err error
+	return func(t *testing.T) string {
+		t.Helper()
+		once.Do(func() {
+			if dir, err = os.MkdirTemp("", "compare"); err != nil {
+				return
+			}
+			var out []byte
+			if out, err = exec.Command("go", "build", "-o", dir, ".").CombinedOutput(); err != nil {
+				err = fmt.Errorf("go build: %w: %s", err, out)
+			}
+			cleanups = append(cleanups, func() { os.RemoveAll(dir) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, "compare")
+	}
+}()
+
 // harness is a running command.
 type harness struct {
 	*exec.Cmd
@@ -79,8 +104,8 @@ type harness struct {
 func newHarness(t *testing.T, token string) *harness {
 	t.Helper()
 	h := &harness{token: token, dir: filepath.Join(t.TempDir(), "run")}
-	h.Cmd = process(context.Background(), "-case", "connect", "-stack", "rawws,sio", "-rounds", "3", "-out", h.dir)
-	h.Env = append(h.Env, tokenEnv+"="+token)
+	h.Cmd = exec.Command(build(t), "-case", "connect", "-stack", "rawws,sio", "-rounds", "3", "-out", h.dir)
+	h.Env = append(os.Environ(), tokenEnv+"="+token)
 	h.Stderr = &h.stderr
 	if err := h.Start(); err != nil {
 		t.Fatal(err)

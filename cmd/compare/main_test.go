@@ -18,12 +18,21 @@ import (
 const compareEnv = "WSVSIO_TEST_COMPARE"
 
 func TestMain(m *testing.M) {
+	// Under the race detector every process sleeps for a second as it ends.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	worker.RunIfChild(bench.Programs())
 	if os.Getenv(compareEnv) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	for _, clean := range cleanups {
+		clean()
+	}
+	os.Exit(status)
 }
+
+// cleanups run after all tests.
+var cleanups []func()
 
 // compare runs the command in this process.
 func compare(t *testing.T, args ...string) (status int, stdout, stderr string) {

@@ -60,6 +60,8 @@ func dial(_ context.Context, url string, _ scenarios.DialConfig, on func(scenari
 }
 
 func TestMain(m *testing.M) {
+	// Under the race detector every process sleeps for a second as it ends.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	RunIfChild(Programs{"test": {Path: "/", NewServer: misbehave, Dial: dial}})
 	os.Exit(m.Run())
 }

@@ -2,9 +2,11 @@ package stacktest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"wsvsio/scenarios"
 )
@@ -125,6 +127,10 @@ func (s *stage) serve(cfg scenarios.ServerConfig) *server {
 	if cfg.Queue == 0 {
 		cfg.Queue = 1 << 14
 	}
+	if s.Stack.Flaky != "" && len(s.Stack.Mode.Transports) > 1 {
+		// What is left of broken connections blocks others until then.
+		cfg.PingInterval, cfg.PingTimeout = time.Second, time.Second
+	}
 	n, err := s.Env.Serve(s.ctx, s.Stack, cfg)
 	if err != nil {
 		s.failf("%w: server: %w", errSetUp, err)
@@ -178,11 +184,48 @@ func (c *crew) dial(url, name string) *client {
 	return c.dialConfig(url, c.stage.Stack.Dial(name))
 }
 
-// dialConfig connects a client and waits until it is on its last transport.
+// dialConfig connects a client and waits until it is on its last transport. On
+// a flaky stack it tries again until it has a connection that works.
 func (c *crew) dialConfig(url string, cfg scenarios.DialConfig) *client {
-	client := c.dialAtOnce(url, cfg)
-	client.settle()
-	return client
+	if c.stage.Stack.Flaky == "" {
+		client := c.dialAtOnce(url, cfg)
+		client.settle()
+		return client
+	}
+	var err error
+	for range attempts {
+		var peer scenarios.Peer
+		err = c.stage.try(func(ctx context.Context) error {
+			peer, err = c.Crew.Dial(ctx, url, cfg)
+			if err != nil {
+				return err
+			}
+			return works(ctx, c.stage.Stack, peer)
+		})
+		if err == nil {
+			return &client{Peer: peer, stage: c.stage, name: cfg.Name}
+		}
+	}
+	c.stage.failf("%s cannot connect in %d attempts: %w", cfg.Name, attempts, err)
+	return nil
+}
+
+// works waits until a client is on its last transport and the server answers
+// it there.
+func works(ctx context.Context, s scenarios.Stack, p scenarios.Peer) error {
+	_, err := p.Await(ctx, func(events []scenarios.Event) bool {
+		return s.Settled(events) ||
+			events[len(events)-1].Kind == scenarios.EventDown
+	})
+	if err != nil {
+		return err
+	}
+	// A room of its own: nobody else is told.
+	alone := rand.Text()
+	if err := p.Join(ctx, alone); err != nil {
+		return err
+	}
+	return p.Leave(ctx, alone)
 }
 
 // dialAtOnce connects a client, which may then still change its transport.

@@ -1,0 +1,238 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wsvsio/internal/broken"
+	"wsvsio/internal/record"
+	"wsvsio/internal/worker"
+	"wsvsio/rawws"
+	"wsvsio/scenarios"
+	"wsvsio/scenarios/broadcast"
+)
+
+// testPrograms are those of the command and some that go wrong on purpose.
+func testPrograms() worker.Programs {
+	p := Programs()
+	for name, f := range map[string]broken.Faults{
+		"sound":   {},
+		"loses":   {Lose: 10},
+		"doubles": {Double: 10},
+		"swaps":   {Swap: 10},
+	} {
+		p[name] = worker.Program{Path: scenarios.PathRaw, NewServer: broken.NewServer(f), Dial: rawws.Dial}
+	}
+	p["crashes"] = worker.Program{Path: scenarios.PathRaw, NewServer: crashing, Dial: rawws.Dial}
+	return p
+}
+
+// crashing is a server that ends the process when the first client joins.
+func crashing(cfg scenarios.ServerConfig) (scenarios.Server, error) {
+	panic("the chat has crashed")
+}
+
+// goStack is a raw stack with that program as its server.
+func goStack(program string) scenarios.Stack {
+	s := Stacks()[0]
+	s.Name, s.Server.Go = program, program
+	return s
+}
+
+// quickly is a load that takes a moment.
+var quickly = scenarios.Case{
+	Name: "steady", Clients: 5, Size: 32, Rate: 500, Window: 40 * time.Millisecond,
+}
+
+// runPlan runs a plan and returns its cells.
+func runPlan(t *testing.T, p Plan, stop <-chan struct{}) ([]record.Cell, error) {
+	t.Helper()
+	var cells []record.Cell
+	err := Run(t.Context(), Machine{}, p, stop, func(record.Cell) {}, func(c record.Cell) error {
+		cells = append(cells, c)
+		return nil
+	})
+	return cells, err
+}
+
+// TestBroken measures servers that err on purpose. None may get a figure, and
+// the error counts what was wrong: 20 messages to 5 clients, every tenth.
+func TestBroken(t *testing.T) {
+	var p Plan
+	want := map[string]string{
+		"sound":   "",
+		"loses":   "of 100 deliveries 10 lost, 0 doubled, 0 out of order",
+		"doubles": "of 100 deliveries 0 lost, 10 doubled, 0 out of order",
+		// The twentieth is held back for a next one that does not come.
+		"swaps":   "of 100 deliveries 5 lost, 0 doubled, 5 out of order",
+		"crashes": "the chat has crashed",
+	}
+	for name := range want {
+		p.Stacks = append(p.Stacks, goStack(name))
+	}
+	p.Rounds = 1
+	p.Parts = []Part{{broadcast.Scenario{}, []scenarios.Case{quickly}}}
+	cells, err := runPlan(t, p, nil)
+	if err != nil || len(cells) != len(want) {
+		t.Fatalf("%d cells, %v", len(cells), err)
+	}
+	for _, c := range cells {
+		if want := want[c.Stack]; want == "" && c.Error != "" || !strings.Contains(c.Error, want) {
+			t.Errorf("%s: error %q, want %q", c.Stack, c.Error, want)
+		}
+		if (c.Error == "") != (len(c.Values) > 0) {
+			t.Errorf("%s: error %q and %d figures", c.Stack, c.Error, len(c.Values))
+		}
+	}
+}
+
+// TestFigures checks the counted figures of a sound cell against arithmetic.
+func TestFigures(t *testing.T) {
+	c := quickly
+	c.Size = 1000
+	p := Plan{Rounds: 1, Stacks: Stacks()[:2], Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}
+	cells, err := runPlan(t, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := float64(len(`{"room":"bench","from":"load","seq":1000000000,"body":""}`) + c.Size)
+	wrap := map[string][2]float64{ // bytes around the object, up and down
+		"rawws": {float64(len(`{"type":"chat","data":}`)), float64(len(`{"type":"chat","data":}`))},
+		"sio":   {float64(len(`42["chat",]`)), float64(len(`42["chat",]`) + 1)}, // its encoder ends with a line feed
+	}
+	const upHeader, downHeader = 8, 4 // RFC 6455: 126 to 65535 bytes, masked upwards
+	for _, cell := range cells {
+		if cell.Error != "" {
+			t.Fatalf("%s: %s", cell.Stack, cell.Error)
+		}
+		w := wrap[cell.Stack]
+		want := (object+w[0]+upHeader)/float64(c.Clients) + object + w[1] + downHeader
+		if got, _ := cell.Value("wire-B/msg"); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v bytes per message, want %v", cell.Stack, got, want)
+		}
+		if cell.N != int64(c.Messages()*c.Clients) {
+			t.Errorf("%s: N is %d", cell.Stack, cell.N)
+		}
+		for _, unit := range []string{"p50-sec/msg", "p99-sec/msg", "max-sec/msg", "server-cpu-sec/msg", "client-cpu-sec/msg"} {
+			if v, ok := cell.Value(unit); !ok || v <= 0 || v > 10 {
+				t.Errorf("%s: %s is %v, %t", cell.Stack, unit, v, ok)
+			}
+		}
+	}
+}
+
+// fake is a scenario that does as it is told, without a process.
+type fake func(s scenarios.Stack, round int) error
+
+func (fake) Name() string                             { return "fake" }
+func (fake) Cases(scenarios.Profile) []scenarios.Case { return nil }
+func (f fake) Run(_ context.Context, _ scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+	rec.Value("x", 1)
+	return f(s, 0)
+}
+
+func fakePlan(rounds int, f fake) Plan {
+	p := Plan{Rounds: rounds, Seed: 5, Parts: []Part{{f, []scenarios.Case{{Name: "a"}, {Name: "b"}}}}}
+	for _, name := range []string{"s1", "s2", "s3"} {
+		p.Stacks = append(p.Stacks, scenarios.Stack{Name: name})
+	}
+	return p
+}
+
+// TestRounds checks that every round has every case and stack once, in an
+// order that the seed decides.
+func TestRounds(t *testing.T) {
+	p := fakePlan(50, func(scenarios.Stack, int) error { return nil })
+	cells, err := runPlan(t, p, nil)
+	if err != nil || len(cells) != p.Cells() {
+		t.Fatalf("%d cells of %d, %v", len(cells), p.Cells(), err)
+	}
+	orders := make(map[string]int)
+	for i := 0; i < len(cells); i += 3 {
+		var names []string
+		for at, c := range cells[i : i+3] {
+			if c.Round != i/6+1 || c.Order != at+1 || c.Case.Name != []string{"a", "b"}[i/3%2] {
+				t.Fatalf("cell %d is round %d, order %d, case %s", i+at, c.Round, c.Order, c.Case.Name)
+			}
+			names = append(names, c.Stack)
+		}
+		orders[strings.Join(names, " ")]++
+		slices.Sort(names)
+		if !slices.Equal(names, []string{"s1", "s2", "s3"}) {
+			t.Fatalf("round %d has %q", i/6+1, names)
+		}
+	}
+	if len(orders) != 6 {
+		t.Errorf("of the six orders %d came: %v", len(orders), orders)
+	}
+	again, err := runPlan(t, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cells {
+		if cells[i].Stack != again[i].Stack {
+			t.Fatalf("the same seed gives another order at cell %d", i)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	runs := make(map[string]int)
+	cells, err := runPlan(t, fakePlan(5, func(s scenarios.Stack, _ int) error {
+		runs[s.Name]++
+		switch s.Name {
+		case "s2":
+			return errors.New("no luck")
+		case "s3":
+			return scenarios.Unsupported("it is a %s", "fake")
+		}
+		return nil
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two cases: s1 five times each, s2 until it is given up, s3 asked once.
+	if want := map[string]int{"s1": 10, "s2": 2 * patience, "s3": 2}; fmt.Sprint(runs) != fmt.Sprint(want) {
+		t.Errorf("ran %v, want %v", runs, want)
+	}
+	count := make(map[string]int)
+	for _, c := range cells {
+		count[fmt.Sprintf("%s %t %t", c.Stack, c.Error != "", c.Unsupported != "")]++
+		if !c.Measured() && len(c.Values) > 0 && c.Error != "" {
+			t.Errorf("a failed cell has figures: %+v", c)
+		}
+	}
+	if want := map[string]int{"s1 false false": 10, "s2 true false": 10, "s3 false true": 2}; fmt.Sprint(count) != fmt.Sprint(want) {
+		t.Errorf("cells %v, want %v", count, want)
+	}
+}
+
+func TestStop(t *testing.T) {
+	stop := make(chan struct{})
+	n := 0
+	cells, err := runPlan(t, fakePlan(5, func(scenarios.Stack, int) error {
+		if n++; n == 4 {
+			close(stop)
+		}
+		return nil
+	}), stop)
+	if !errors.Is(err, ErrStopped) || len(cells) != 4 {
+		t.Errorf("%d cells and %v, want the four that had begun", len(cells), err)
+	}
+}
+
+// TestNoDisk ends the run when a cell cannot be kept.
+func TestNoDisk(t *testing.T) {
+	full := errors.New("disk full")
+	err := Run(t.Context(), Machine{}, fakePlan(5, func(scenarios.Stack, int) error { return nil }), nil,
+		func(record.Cell) {}, func(record.Cell) error { return full })
+	if !errors.Is(err, full) {
+		t.Errorf("error %v", err)
+	}
+}

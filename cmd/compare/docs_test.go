@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wsvsio/internal/record"
+	"wsvsio/internal/report"
+)
+
+var update = flag.Bool("update", false, "write the samples in README.md anew")
+
+const readme = "../../README.md"
+
+// TestDocumented runs every "$ compare …" line of the README.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^\$ compare(.*)$`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) == 0 {
+		t.Error("README.md shows no command")
+	}
+	for _, l := range lines {
+		args := strings.Fields(l[1])
+		if slices.Contains(args, "-rounds") {
+			args = append(args, "-out", filepath.Join(t.TempDir(), "run"))
+		}
+		if status, stdout, stderr := compare(t, args...); status != exitOK || stdout == "" {
+			t.Errorf("compare%s: exit status %d\n%s%s", l[1], status, stdout, stderr)
+		}
+	}
+}
+
+// TestSamples holds the tables in the README against the runs they name.
+func TestSamples(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := regexp.MustCompile(`(?s)(<!-- sample (\S+): ([^>]*) -->\n)(.*?)(<!-- end of sample -->)`)
+	found := false
+	updated := sample.ReplaceAllStringFunc(string(text), func(block string) string {
+		found = true
+		m := sample.FindStringSubmatch(block)
+		run, err := record.Read(filepath.Join("../..", m[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var markdown bytes.Buffer
+		if err := report.Markdown(&markdown, run); err != nil {
+			t.Fatal(err)
+		}
+		want := "\n"
+		for name := range strings.SplitSeq(m[3], ", ") {
+			want += section(t, markdown.String(), " / "+name+":")
+		}
+		if want != m[4] && !*update {
+			t.Errorf("the sample of %s differs from its run; write it anew: go test ./cmd/compare -run Samples -update", m[2])
+		}
+		return m[1] + want + m[5]
+	})
+	if !found {
+		t.Error("README.md has no sample")
+	}
+	if *update {
+		if err := os.WriteFile(readme, []byte(updated), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// section returns the part of a report under the title that contains the
+// words, with the title as a paragraph.
+func section(t *testing.T, markdown, words string) string {
+	t.Helper()
+	for _, part := range strings.Split(markdown, "\n## ") {
+		title, rest, _ := strings.Cut(strings.TrimPrefix(part, "## "), "\n")
+		if strings.Contains(title, words) {
+			return "**" + title + "**\n\n" + strings.TrimSpace(rest) + "\n\n"
+		}
+	}
+	t.Fatalf("the report has no section with %q in its title", words)
+	return ""
+}
