@@ -20,10 +20,12 @@ check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these files'; exit 1; }
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-# The npm packages of the Node programs. What is up to date is left alone.
+# The npm packages of the Node programs. What is up to date is left alone. Where
+# they cannot be had, compare says what is left out; CI does not go on.
 node:
 	@if command -v npm >/dev/null; then \
-		$(MAKE) --no-print-directory $(NODE_FOLDERS:%=%/node_modules/.package-lock.json); \
+		$(MAKE) --no-print-directory $(NODE_FOLDERS:%=%/node_modules/.package-lock.json) || \
+			{ [ -z "$$CI" ] && echo 'npm could not install the packages: the stacks with Node are left out.' >&2; }; \
 	else \
 		echo 'npm is not installed: the stacks with Node are left out. Install Node 18 or newer to add them.' >&2; \
 	fi

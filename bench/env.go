@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"wsvsio/internal/netlab"
 	"wsvsio/internal/worker"
@@ -39,16 +40,12 @@ func NewEnv(ctx context.Context, m Machine) *Env {
 	return e
 }
 
-// Pin gives the server under test a core of its own where there are two, and
-// reports whether it did.
-func (e *Env) Pin() bool {
-	cpus := worker.CPUs()
-	if len(cpus) < 2 {
-		return false
+// Pin gives the server under test a core of its own, and all others the other
+// ones. With fewer than two cores it does nothing.
+func (e *Env) Pin(cpus []int) {
+	if last := len(cpus) - 1; last > 0 {
+		e.serverCPUs, e.otherCPUs = cpus[last:], cpus[:last]
 	}
-	last := len(cpus) - 1
-	e.serverCPUs, e.otherCPUs = cpus[last:], cpus[:last]
-	return true
 }
 
 // Close ends whatever is still there and returns once it is gone.
@@ -64,13 +61,24 @@ func (e *Env) Close() {
 	}
 }
 
-// casualties tells of processes that ended though nobody had asked them to.
+// mourning is how long a process that has broken a connection may take to be
+// found dead.
+const mourning = 250 * time.Millisecond
+
+// casualties tells of processes that ended though nobody had asked them to. It
+// waits a moment for them: their end is seen on the network before.
 func (e *Env) casualties() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	tick := time.NewTicker(mourning / 25)
+	defer tick.Stop()
 	var errs []error
-	for _, p := range e.processes {
-		errs = append(errs, p.Died())
+	for began := time.Now(); len(errs) == 0 && time.Since(began) < mourning; <-tick.C {
+		for _, p := range e.processes {
+			if err := p.Died(); err != nil {
+				errs = append(errs, err)
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -294,8 +302,17 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 	return r, p.Stop(ctx)
 }
 
-// atRest is what a server has used until now, made ready to be subtracted from
-// what it has used later: what it takes to ask once more is already in it.
+// How long a server may take to come to rest after the warm-up, and what it may
+// use meanwhile to count as resting: Node compiles and collects for a while.
+const (
+	restLimit = 200 * time.Millisecond
+	restStep  = 5 * time.Millisecond
+	restCPU   = 100 * time.Microsecond
+)
+
+// atRest waits until a server is at rest and returns what it has used until
+// now, ready to be subtracted from what it has used later: the allocations
+// that it takes to ask once more are already in it.
 func atRest(ctx context.Context, n scenarios.Node) (scenarios.Usage, error) {
 	first, err := n.Usage(ctx)
 	if err != nil {
@@ -305,11 +322,28 @@ func atRest(ctx context.Context, n scenarios.Node) (scenarios.Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	u.CPU += u.CPU - first.CPU
-	if u.Mallocs == scenarios.NotTold {
-		return u, nil
+	tick := time.NewTicker(restStep)
+	defer tick.Stop()
+	for range restLimit / restStep {
+		before, err := n.CPU()
+		if err != nil {
+			return u, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return u, ctx.Err()
+		}
+		if u.CPU, err = n.CPU(); err != nil {
+			return u, err
+		}
+		if u.CPU-before < restCPU {
+			break
+		}
 	}
-	u.Mallocs += u.Mallocs - first.Mallocs
-	u.AllocBytes += u.AllocBytes - first.AllocBytes
+	if u.Mallocs != scenarios.NotTold {
+		u.Mallocs += u.Mallocs - first.Mallocs
+		u.AllocBytes += u.AllocBytes - first.AllocBytes
+	}
 	return u, nil
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +41,7 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 		m.Node = node
 	}
 	var can []scenarios.Stack
-	checked := make(map[string]record.LeftOut) // by folder of the programs
+	checked := make(map[string]*record.LeftOut) // by folder of the programs; nil is well
 	for _, s := range stacks {
 		if !s.NeedsNode() {
 			can = append(can, s)
@@ -56,9 +56,8 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 			}
 			checked[folder] = problem
 		}
-		if problem.Reason != "" {
-			problem.Stack = s.Name
-			m.LeftOut = append(m.LeftOut, problem)
+		if problem != nil {
+			m.LeftOut = append(m.LeftOut, record.LeftOut{Stack: s.Name, Reason: problem.Reason, Mend: problem.Mend})
 			continue
 		}
 		can = append(can, s)
@@ -66,20 +65,19 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 	return m, can, nil
 }
 
-// probe tries to load the Node modules of one folder.
-func (m *Machine) probe(ctx context.Context, folder string, modules []string) (record.LeftOut, error) {
+// probe tries to load the Node modules of one folder. It returns what is wrong
+// with them or with Node, nil if nothing is.
+func (m *Machine) probe(ctx context.Context, folder string, modules []string) (*record.LeftOut, error) {
 	install := fmt.Sprintf("npm ci --prefix %s", folder)
+	another := "install Node 18 or newer, then: " + install
 	switch {
 	case m.Root == "":
-		return record.LeftOut{
+		return &record.LeftOut{
 			Reason: "the folder of the repository was not found, and the Node programs are in it",
 			Mend:   "run compare from inside the repository",
 		}, nil
 	case m.Node == "":
-		return record.LeftOut{
-			Reason: "node is not installed",
-			Mend:   "install Node 18 or newer, then: " + install,
-		}, nil
+		return &record.LeftOut{Reason: "node is not installed", Mend: another}, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -90,34 +88,32 @@ func (m *Machine) probe(ctx context.Context, folder string, modules []string) (r
 	cmd := exec.CommandContext(limited, m.Node, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return record.LeftOut{}, ctx.Err()
+		return nil, ctx.Err()
 	}
-	var exit *exec.ExitError
+	said := strings.TrimSpace(stderr.String())
+	switch {
+	case limited.Err() != nil:
+		return &record.LeftOut{Reason: fmt.Sprintf("%s did not answer within %v", m.Node, probeLimit), Mend: another}, nil
+	case err != nil && said == "":
+		return &record.LeftOut{Reason: fmt.Sprintf("%s does not work: %v", m.Node, err), Mend: another}, nil
+	case err != nil && strings.Contains(said, "too old"):
+		return &record.LeftOut{Reason: said, Mend: another}, nil
+	case err != nil:
+		return &record.LeftOut{Reason: said, Mend: install}, nil
+	}
 	var found struct {
 		Node     string
 		Packages map[string]string
 	}
-	switch {
-	case err == nil:
-		err = json.Unmarshal(stdout.Bytes(), &found)
-	case errors.As(err, &exit):
-		reason := strings.TrimSpace(stderr.String())
-		mend := install
-		if strings.Contains(reason, "too old") {
-			mend = "install Node 18 or newer, then: " + install
-		}
-		return record.LeftOut{Reason: reason, Mend: mend}, nil
-	}
-	if err != nil {
-		return record.LeftOut{Reason: fmt.Sprintf("%s does not work: %v", m.Node, err), Mend: "install Node 18 or newer, then: " + install}, nil
+	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil {
+		return &record.LeftOut{Reason: fmt.Sprintf("%s does not work: %v", m.Node, err), Mend: another}, nil
 	}
 	m.Version = found.Node
-	for name, version := range found.Packages {
-		m.Packages[name] = version
-	}
-	return record.LeftOut{}, nil
+	maps.Copy(m.Packages, found.Packages)
+	return nil, nil
 }
 
 // modules are the Node modules of a stack: server and client stand in the same

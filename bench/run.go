@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wsvsio/internal/record"
+	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
 )
 
@@ -20,6 +21,9 @@ type Plan struct {
 	Stacks []scenarios.Stack
 	Rounds int
 	Seed   uint64 // of the order inside the rounds
+
+	// Limit is how long a cell may take beyond its window; 0 is CellLimit.
+	Limit time.Duration
 }
 
 // Part is a scenario and those of its cases that are to be run.
@@ -48,13 +52,31 @@ func (p Plan) Cells() int {
 	return n * len(p.Stacks) * p.Rounds
 }
 
+// ErrTooLarge is wrapped by the error of Check where a case is too large to be
+// accounted for.
+var ErrTooLarge = errors.New("too many deliveries")
+
 // Check says before anything is measured what would make the plan fail.
-func (p Plan) Check() error { return needFiles(p.Clients()) }
+func (p Plan) Check() error {
+	for _, part := range p.Parts {
+		for _, c := range part.Cases {
+			if n := c.Messages() * c.Clients; c.Rate > 0 && n > maxDeliveries {
+				return fmt.Errorf("%s: %w: %d in a window of %v, and every one is kept; %d are possible: ask for fewer clients or a lower rate",
+					c.Name, ErrTooLarge, n, c.Window, maxDeliveries)
+			}
+		}
+	}
+	return needFiles(p.Clients())
+}
 
 const (
-	// cellLimit is how long a cell may take beyond its window. The slowest
-	// that works, a thousand Socket.IO clients on Node, takes three seconds.
-	cellLimit = 60 * time.Second
+	// CellLimit is how long a cell may take beyond its window. The slowest
+	// that works, a thousand Socket.IO clients on Node, takes five seconds.
+	CellLimit = 60 * time.Second
+
+	// maxDeliveries is how many deliveries a window may have. The load
+	// generator keeps 17 bytes of each: 0.85 GB.
+	maxDeliveries = 50_000_000
 
 	// patience is after how many failures a stack is given up in a case.
 	patience = 2
@@ -70,6 +92,17 @@ var ErrStopped = errors.New("stopped")
 // with its error. After a value on stop Run finishes the cell and returns
 // ErrStopped; when the context ends it drops the cell.
 func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin func(record.Cell), sink func(record.Cell) error) error {
+	cpus := worker.CPUs()
+	if len(cpus) > 1 {
+		// The relay is in this process: it must not be on the server's core.
+		if err := worker.PinSelf(cpus[:len(cpus)-1]); err != nil {
+			return err
+		}
+		defer worker.PinSelf(cpus)
+	}
+	if p.Limit == 0 {
+		p.Limit = CellLimit
+	}
 	order := rand.New(rand.NewPCG(p.Seed, 0))
 	type key struct {
 		part, cs int
@@ -96,7 +129,10 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 						cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
 					} else {
 						begin(cell)
-						measure(ctx, m, part.Scenario, s, &cell)
+						env := NewEnv(ctx, m)
+						env.Pin(cpus)
+						measure(ctx, env, part.Scenario, s, p.Limit, &cell)
+						env.Close()
 					}
 					if ctx.Err() != nil {
 						return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
@@ -116,13 +152,10 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 }
 
 // measure runs one cell.
-func measure(ctx context.Context, m Machine, sc scenarios.Scenario, s scenarios.Stack, cell *record.Cell) {
-	limited, cancel := context.WithTimeoutCause(ctx, cellLimit+cell.Case.Window,
-		fmt.Errorf("the cell took longer than %v", cellLimit+cell.Case.Window))
+func measure(ctx context.Context, env *Env, sc scenarios.Scenario, s scenarios.Stack, limit time.Duration, cell *record.Cell) {
+	limit += cell.Case.Window
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the cell took longer than %v", limit))
 	defer cancel()
-	env := NewEnv(limited, m)
-	env.Pin()
-	defer env.Close()
 	begin := time.Now()
 	err := sc.Run(limited, env, s, cell.Case, recorder{cell})
 	cell.Seconds = time.Since(begin).Seconds()

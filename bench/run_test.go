@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,13 +32,39 @@ func testPrograms() worker.Programs {
 	} {
 		p[name] = worker.Program{Path: scenarios.PathRaw, NewServer: broken.NewServer(f), Dial: rawws.Dial}
 	}
-	p["crashes"] = worker.Program{Path: scenarios.PathRaw, NewServer: crashing, Dial: rawws.Dial}
+	// One goes wrong when the third of the load's clients connects.
+	for name, third := range map[string]http.HandlerFunc{
+		"crashes": func(http.ResponseWriter, *http.Request) {
+			fmt.Fprintln(os.Stderr, "the chat has crashed")
+			os.Exit(3)
+		},
+		"hangs": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		p[name] = worker.Program{Path: scenarios.PathRaw, NewServer: thirdTime(third), Dial: rawws.Dial}
+	}
 	return p
 }
 
-// crashing is a server that ends the process when the first client joins.
-func crashing(cfg scenarios.ServerConfig) (scenarios.Server, error) {
-	panic("the chat has crashed")
+// thirdTime is a server that answers its third request in another way.
+func thirdTime(other http.Handler) scenarios.NewServer {
+	return func(cfg scenarios.ServerConfig) (scenarios.Server, error) {
+		s, err := rawws.NewServer(cfg)
+		return &third{Server: s, other: other}, err
+	}
+}
+
+type third struct {
+	scenarios.Server
+	other    http.Handler
+	requests atomic.Int64
+}
+
+func (s *third) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.requests.Add(1) == 3 {
+		s.other.ServeHTTP(w, r)
+		return
+	}
+	s.Server.ServeHTTP(w, r)
 }
 
 // goStack is a raw stack with that program as its server.
@@ -71,12 +100,13 @@ func TestBroken(t *testing.T) {
 		"doubles": "of 100 deliveries 0 lost, 10 doubled, 0 out of order",
 		// The twentieth is held back for a next one that does not come.
 		"swaps":   "of 100 deliveries 5 lost, 0 doubled, 5 out of order",
-		"crashes": "the chat has crashed",
+		"crashes": "exit status 3; its stderr ends with:\n\tthe chat has crashed",
+		"hangs":   "the cell took longer than",
 	}
 	for name := range want {
 		p.Stacks = append(p.Stacks, goStack(name))
 	}
-	p.Rounds = 1
+	p.Rounds, p.Limit = 1, 10*time.Second
 	p.Parts = []Part{{broadcast.Scenario{}, []scenarios.Case{quickly}}}
 	cells, err := runPlan(t, p, nil)
 	if err != nil || len(cells) != len(want) {

@@ -40,15 +40,15 @@ var (
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
 var (
 	noReason = map[string]string{
-		"oversized": "go-socket.io has no read limit, and where one is added it cannot send the close code that says why",
+		"oversized-reason": "go-socket.io has no read limit, and where one is added it cannot send the close code that says why",
 	}
 	pollingDefects = map[string]string{
 		"utf8":        "go-socket.io counts bytes where Engine.IO 3 counts characters: text beyond ASCII ends a polling connection",
 		"client-gone": "go-socket.io does not notice that a polling client has closed: until the ping timeout it stays in its rooms and blocks every broadcast",
 	}
 	upgradeDefects = map[string]string{
-		"oversized": noReason["oversized"],
-		"upgrade":   "go-socket.io refuses the request that is under way while a client upgrades, and the client gives the connection up",
+		"oversized-reason": noReason["oversized-reason"],
+		"upgrade":          "go-socket.io refuses the request that is under way while a client upgrades, and the client gives the connection up",
 	}
 )
 

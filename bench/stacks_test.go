@@ -83,7 +83,7 @@ func TestThousand(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		// The load is a burst; a slow machine must not make slow readers.
-		cfg := scenarios.ServerConfig{Queue: 1 << 14}
+		cfg := scenarios.ServerConfig{Queue: 1 << 14, QueueBytes: 1 << 30}
 		if s.Flaky != "" && len(s.Mode.Transports) > 1 {
 			// What is left of broken connections blocks others until then.
 			cfg.PingInterval, cfg.PingTimeout = 5*time.Second, 5*time.Second

@@ -72,10 +72,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.sessions.Done()
-	go c.write()
+	written := make(chan struct{})
+	go func() {
+		c.write()
+		close(written)
+	}()
 	c.read()
 	s.forget(c)
 	close(c.done)
+	<-written
 	conn.Close()
 }
 
@@ -206,7 +211,7 @@ type session struct {
 	server *Server
 	conn   *websocket.Conn
 	wake   chan struct{} // holds one token while something is queued
-	done   chan struct{} // closed when the reader has ended
+	done   chan struct{} // closed when nothing more is to be sent
 	rooms  []string      // server.mu is held
 
 	mu      sync.Mutex
@@ -223,13 +228,18 @@ func (c *session) read() {
 		c.send(frame(websocket.PongMessage, []byte(data)))
 		return nil
 	})
+	c.conn.SetCloseHandler(func(code int, _ string) error {
+		c.bye(code, "")
+		return nil
+	})
 	c.conn.SetReadLimit(c.server.cfg.ReadLimit)
 	for {
 		_, text, err := c.conn.ReadMessage()
 		if errors.Is(err, websocket.ErrReadLimit) {
-			// gorilla has said why. To close with bytes unread would reset
-			// the connection, and the reset would overtake the reason.
-			c.conn.SetReadDeadline(time.Now().Add(closeGrace))
+			// gorilla has said why, and nothing may follow that. To close
+			// with bytes unread would reset the connection, and the reset
+			// would overtake the reason.
+			c.end()
 			io.Copy(io.Discard, c.conn.NetConn())
 		}
 		if err != nil {
@@ -251,8 +261,11 @@ func (c *session) alive(string) error {
 	return c.conn.SetReadDeadline(time.Now().Add(silence))
 }
 
-// handle acts on one frame of the client.
+// handle acts on one frame of the client, unless it has been told to go.
 func (c *session) handle(text []byte) {
+	if c.hasEnded() {
+		return
+	}
 	var e envelope
 	if err := json.Unmarshal(text, &e); err != nil {
 		c.bye(websocket.CloseInvalidFramePayloadData, "not valid JSON")
@@ -283,14 +296,21 @@ func (c *session) ack(id int64, problem string) {
 func (c *session) send(f []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
-		return
-	}
-	if c.waiting == c.server.cfg.Queue {
+	cfg := c.server.cfg
+	full := c.waiting == cfg.Queue ||
+		c.waiting > 0 && len(c.queue)+len(f) > cfg.QueueBytes
+	switch {
+	case c.ended:
+	case full:
 		c.ended = true
 		c.conn.Close()
-		return
+	default:
+		c.push(f)
 	}
+}
+
+// push adds a frame to the queue; c.mu is held.
+func (c *session) push(f []byte) {
 	c.queue = append(c.queue, f...)
 	c.waiting++
 	select {
@@ -299,18 +319,37 @@ func (c *session) send(f []byte) {
 	}
 }
 
-// bye queues a close frame; the client has closeGrace to answer it.
+// bye queues a close frame as the last one, unless there was one before; the
+// client has closeGrace to answer it.
 func (c *session) bye(code int, reason string) {
-	text := websocket.FormatCloseMessage(code, reason)
-	c.send(frame(websocket.CloseMessage, text))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.ended {
+		text := websocket.FormatCloseMessage(code, reason)
+		c.push(frame(websocket.CloseMessage, text))
+	}
 	c.ended = true
 	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
 }
 
-// write sends what is queued, and a ping now and then. Whatever has queued up
-// leaves in one write: a system call costs more than the frames in it.
+// end lets nothing more be sent; the client has closeGrace to go.
+func (c *session) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.queue, c.waiting = nil, 0
+	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
+}
+
+// hasEnded reports whether the client has been told to go.
+func (c *session) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// write sends what is queued, and a ping now and then, until the reader has
+// ended and the queue is empty.
 func (c *session) write() {
 	cfg := c.server.cfg
 	ping := time.NewTicker(cfg.PingInterval)
@@ -318,23 +357,33 @@ func (c *session) write() {
 	var batch []byte
 	for {
 		select {
-		case <-c.done:
-			return
 		case <-ping.C:
 			c.send(frame(websocket.PingMessage, nil))
 		case <-c.wake:
-			c.mu.Lock()
-			batch, c.queue = c.queue, batch[:0]
-			c.waiting = 0
-			c.mu.Unlock()
-			conn := c.conn.NetConn()
-			conn.SetWriteDeadline(time.Now().Add(cfg.WriteTimeout))
-			if _, err := conn.Write(batch); err != nil {
-				conn.Close()
-				return
-			}
+			batch = c.flush(batch, cfg.WriteTimeout)
+		case <-c.done:
+			c.flush(batch, closeGrace)
+			return
 		}
 	}
+}
+
+// flush sends whatever has queued up in one write: a system call costs more
+// than the frames in it. It returns the buffer, to be the next queue.
+func (c *session) flush(batch []byte, timeout time.Duration) []byte {
+	c.mu.Lock()
+	batch, c.queue = c.queue, batch[:0]
+	c.waiting = 0
+	c.mu.Unlock()
+	if len(batch) == 0 {
+		return batch
+	}
+	conn := c.conn.NetConn()
+	conn.SetWriteDeadline(time.Now().Add(timeout))
+	if _, err := conn.Write(batch); err != nil {
+		conn.Close()
+	}
+	return batch
 }
 
 // textFrame encodes an envelope as a frame.

@@ -1,7 +1,9 @@
 package rawws
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -112,6 +114,48 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestToldToGo checks what comes after a close frame: nothing, and no second
+// one. Nor is the client obeyed any more.
+func TestToldToGo(t *testing.T) {
+	for name, text := range map[string]string{
+		"unknown type": `{"type":"dance"}`,
+		"too big":      strings.Repeat("x", 2000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, url := serve(t, scenarios.ServerConfig{ReadLimit: 1000})
+			bad, other := dialRaw(t, url), dialRaw(t, url)
+			for _, conn := range []*websocket.Conn{bad, other} {
+				if err := conn.WriteJSON(envelope{Type: "join", ID: 1, Data: scenarios.Message{Room: "r"}}); err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := conn.ReadMessage(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			bad.WriteMessage(websocket.TextMessage, []byte(text))
+			bad.WriteJSON(envelope{Type: "chat", Data: scenarios.Message{Room: "r", Body: "from the bad one"}})
+			// All that the server sends from here on, as it is on the wire.
+			done := make(chan []byte)
+			go func() {
+				all, _ := io.ReadAll(bad.NetConn())
+				done <- all
+			}()
+			if err := other.WriteJSON(envelope{Type: "chat", Data: scenarios.Message{Room: "r", Body: "hello"}}); err != nil {
+				t.Fatal(err)
+			}
+			var e envelope
+			if err := other.ReadJSON(&e); err != nil || e.Data.Body != "hello" {
+				t.Errorf("the other one reads %+v, %v", e, err)
+			}
+			wire := <-done
+			at := bytes.IndexByte(wire, 0x80|websocket.CloseMessage)
+			if at < 0 || len(wire) != at+2+int(wire[at+1]) {
+				t.Errorf("the server sends % x: want one close frame, as the last thing", wire)
+			}
+		})
+	}
+}
+
 // TestHeartbeat has a client that does not answer, and one that does.
 func TestHeartbeat(t *testing.T) {
 	s, url := serve(t, scenarios.ServerConfig{
@@ -180,7 +224,14 @@ func TestShuttingDown(t *testing.T) {
 // TestStuckShutdown gives up on a client that does not answer.
 func TestStuckShutdown(t *testing.T) {
 	s, url := serve(t, scenarios.ServerConfig{})
-	dialRaw(t, url) // never reads, and so never answers the close frame
+	conn := dialRaw(t, url)
+	if err := conn.WriteJSON(envelope{Type: "leave", Data: scenarios.Message{Room: "r"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); err != nil { // the server knows it now
+		t.Fatal(err)
+	}
+	// It reads no more, and so never answers the close frame.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(ctx); err == nil {

@@ -96,9 +96,11 @@ type ServerConfig struct {
 	// WebSocket frame or HTTP body.
 	ReadLimit int64 `json:"readLimit,omitempty"`
 
-	// Queue is how many messages may wait for one slow client before it is
-	// disconnected, where the library lets the server say so.
-	Queue int `json:"queue,omitempty"`
+	// Queue and QueueBytes are how many messages and how many bytes may wait
+	// for one slow client before it is disconnected, where the library lets
+	// the server say so. One message may be longer.
+	Queue      int `json:"queue,omitempty"`
+	QueueBytes int `json:"queueBytes,omitempty"`
 
 	// PingInterval is the pause between two heartbeats, PingTimeout how long
 	// to wait for the answer.
@@ -117,6 +119,7 @@ type ServerConfig struct {
 var Defaults = ServerConfig{
 	ReadLimit:    1_000_000,
 	Queue:        256,
+	QueueBytes:   4_000_000,
 	PingInterval: 25 * time.Second,
 	PingTimeout:  20 * time.Second,
 	WriteTimeout: 10 * time.Second,
@@ -129,6 +132,9 @@ func (c ServerConfig) WithDefaults() ServerConfig {
 	}
 	if c.Queue == 0 {
 		c.Queue = Defaults.Queue
+	}
+	if c.QueueBytes == 0 {
+		c.QueueBytes = Defaults.QueueBytes
 	}
 	if c.PingInterval == 0 {
 		c.PingInterval = Defaults.PingInterval

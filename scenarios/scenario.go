@@ -42,12 +42,15 @@ func (c Case) Messages() int {
 }
 
 // String returns the case as it stands in a benchmark's name:
-// "case=steady/clients=100/size=128".
+// "case=steady/clients=100/size=128/rate=200".
 func (c Case) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "case=%s/clients=%d", c.Name, c.Clients)
 	if c.Size > 0 {
 		fmt.Fprintf(&b, "/size=%d", c.Size)
+	}
+	if c.Rate > 0 {
+		fmt.Fprintf(&b, "/rate=%v", c.Rate)
 	}
 	return b.String()
 }
@@ -74,6 +77,7 @@ type Env interface {
 type Node interface {
 	URL() string                          // http://host:port
 	Usage(context.Context) (Usage, error) // what its process has used since it started
+	CPU() (time.Duration, error)          // the CPU time alone, without asking the process where that can be
 	Stop(context.Context) error           // shuts the chat down, then ends the process
 	Kill() error                          // ends the process at once
 	Pause() error                         // stops the process until Resume
@@ -176,10 +180,9 @@ type LoadReport struct {
 	Died      int64  `json:"died"`          // connections that ended before the end
 	Why       string `json:"why,omitempty"` // what went wrong first, if anything did
 
-	Latency    Quantiles `json:"latency"`    // due time to receipt
-	FromWrite  Quantiles `json:"fromWrite"`  // write to receipt
-	Lateness   Quantiles `json:"lateness"`   // due time to write
-	ConnectSec float64   `json:"connectSec"` // until all clients had joined
+	Latency   Quantiles `json:"latency"`   // due time to receipt
+	FromWrite Quantiles `json:"fromWrite"` // write to receipt
+	Lateness  Quantiles `json:"lateness"`  // due time to write
 
 	Wire      Traffic       `json:"wire"`        // bytes on the TCP streams in the window
 	ClientCPU time.Duration `json:"clientCpuNs"` // of the load generator in the window

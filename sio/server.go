@@ -57,6 +57,11 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 		c.Join(everyone)
 		return nil
 	})
+	s.io.OnDisconnect(namespace, func(c socketio.Conn, _ string) {
+		// Who says goodbye over polling would stay connected until the
+		// heartbeat fails. Close calls this handler, hence the goroutine.
+		go c.Close()
+	})
 	s.io.OnEvent(namespace, "join", s.join)
 	s.io.OnEvent(namespace, "leave", s.leave)
 	s.io.OnEvent(namespace, "chat", s.chat)

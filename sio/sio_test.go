@@ -14,7 +14,7 @@ func TestStack(t *testing.T) {
 		Protocol: scenarios.ProtocolEIO3,
 		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}},
 		Known: map[string]string{
-			"oversized": "go-socket.io cannot send the close code that says why",
+			"oversized-reason": "go-socket.io cannot send the close code that says why",
 		},
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"wsvsio/bench"
 	"wsvsio/internal/record"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
@@ -100,11 +101,25 @@ type harness struct {
 	stderr     bytes.Buffer
 }
 
-// newHarness starts a run of six short cells.
-func newHarness(t *testing.T, token string) *harness {
+// stacks are those that can be run here, of Go and of Node.
+func stacks(t *testing.T) []string {
+	t.Helper()
+	m, _, err := bench.Look(t.Context(), bench.Stacks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.LeftOut) > 0 {
+		return []string{"rawws", "sio"}
+	}
+	return []string{"rawws", "sio", "rawws-node", "sio-node"}
+}
+
+// newHarness starts a run of two cells in each round.
+func newHarness(t *testing.T, token, stack string, rounds int) *harness {
 	t.Helper()
 	h := &harness{token: token, dir: filepath.Join(t.TempDir(), "run")}
-	h.Cmd = exec.Command(build(t), "-case", "connect", "-stack", "rawws,sio", "-rounds", "3", "-out", h.dir)
+	h.Cmd = exec.Command(build(t), "-case", "connect,steady", "-clients", "200", "-rate", "100",
+		"-stack", stack, "-rounds", strconv.Itoa(rounds), "-out", h.dir)
 	h.Env = append(os.Environ(), tokenEnv+"="+token)
 	h.Stderr = &h.stderr
 	if err := h.Start(); err != nil {
@@ -112,6 +127,15 @@ func newHarness(t *testing.T, token string) *harness {
 	}
 	t.Cleanup(func() { h.Process.Kill() })
 	return h
+}
+
+// measured waits until so many cells are in the run's folder.
+func (h *harness) measured(t *testing.T, cells int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d cells are in the run's folder", cells), func() bool {
+		run, err := record.Read(h.dir)
+		return err == nil && len(run.Cells) >= cells
+	})
 }
 
 // has waits for a process of that role, or for the command's end.
@@ -145,13 +169,18 @@ func (h *harness) gone(t *testing.T) *record.Run {
 	return run
 }
 
-// repeat runs a test many times, some of them at once.
-func repeat(t *testing.T, body func(t *testing.T, token string)) {
-	times := 100
-	if testing.Short() {
-		times = 5
+// repeat runs a test many times on one stack after the other, some of them at
+// once: a hundred times in CI, less often at a desk.
+func repeat(t *testing.T, body func(t *testing.T, token, stack string)) {
+	times := 20
+	switch {
+	case os.Getenv("CI") != "":
+		times = 100
+	case testing.Short():
+		times = 4
 	}
 	const atOnce = 4
+	stacks := stacks(t)
 	turn := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for i := range times {
@@ -159,38 +188,46 @@ func repeat(t *testing.T, body func(t *testing.T, token string)) {
 		all.Go(func() {
 			defer func() { <-turn }()
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
-				body(t, fmt.Sprintf("%d-%d-%d", os.Getpid(), i, rand.Uint64()))
+				body(t, fmt.Sprintf("%d-%d-%d", os.Getpid(), i, rand.Uint64()), stacks[i%len(stacks)])
 			})
 		})
 	}
 	all.Wait()
 }
 
-// someTime passes, so that what is next comes at a random moment.
+// someTime passes, so that what is next comes at a random moment of a cell.
 func someTime() {
-	<-time.After(rand.N(60 * time.Millisecond))
+	<-time.After(rand.N(500 * time.Millisecond))
 }
 
-// TestWorkerKilled kills a server or a client process during a run: its cell
-// fails and says why, all others are measured.
+// TestWorkerKilled kills a worker during a run: its cell fails and says why,
+// the other is measured.
 func TestWorkerKilled(t *testing.T) {
-	for _, role := range []string{"server", "clients"} {
-		t.Run(role, func(t *testing.T) {
-			repeat(t, func(t *testing.T, token string) {
-				h := newHarness(t, token)
-				syscall.Kill(h.has(t, role), syscall.SIGKILL)
+	for name, roles := range map[string][]string{"server": {"server"}, "client": {"clients", "load"}} {
+		t.Run(name, func(t *testing.T) {
+			repeat(t, func(t *testing.T, token, stack string) {
+				h := newHarness(t, token, stack, 1)
+				role := roles[rand.N(len(roles))]
+				h.has(t, role)
+				<-time.After(rand.N(100 * time.Millisecond))
+				// It can have done its work by now.
+				for pid, r := range descendants(t, token) {
+					if r == role {
+						syscall.Kill(pid, syscall.SIGKILL)
+					}
+				}
 				err := h.Wait()
 				run := h.gone(t)
 				failed := 0
 				for _, c := range run.Cells {
 					if c.Error != "" {
 						failed++
-						if !strings.Contains(c.Error, "killed") && !strings.Contains(c.Error, "ended") {
+						if !strings.Contains(c.Error, "signal: killed") {
 							t.Errorf("the error does not say what happened: %s", c.Error)
 						}
 					}
 				}
-				if run.Partial || len(run.Cells) != 6 || failed > 1 {
+				if run.Partial || len(run.Cells) != 2 || failed > 1 {
 					t.Errorf("partial %t, %d cells, %d failed", run.Partial, len(run.Cells), failed)
 				}
 				// The kill can come just after the cell's last figure.
@@ -204,22 +241,26 @@ func TestWorkerKilled(t *testing.T) {
 }
 
 func TestHarnessKilled(t *testing.T) {
-	repeat(t, func(t *testing.T, token string) {
-		h := newHarness(t, token)
-		h.has(t, "server")
+	repeat(t, func(t *testing.T, token, stack string) {
+		const rounds = 3
+		h := newHarness(t, token, stack, rounds)
+		least := rand.N(3)
+		h.measured(t, least)
 		someTime()
 		h.Process.Kill()
 		h.Wait()
-		if run := h.gone(t); run.Partial != (len(run.Cells) < 6) && run.Why != "not finished" {
-			t.Errorf("partial %t (%s) with %d cells", run.Partial, run.Why, len(run.Cells))
+		run := h.gone(t)
+		if len(run.Cells) < least || run.Partial && run.Why != "not finished" || !run.Partial && len(run.Cells) < 2*rounds {
+			t.Errorf("partial %t (%s) with %d cells, at least %d", run.Partial, run.Why, len(run.Cells), least)
 		}
 	})
 }
 
 func TestHarnessInterrupted(t *testing.T) {
-	repeat(t, func(t *testing.T, token string) {
-		h := newHarness(t, token)
-		h.has(t, "server")
+	repeat(t, func(t *testing.T, token, stack string) {
+		h := newHarness(t, token, stack, 3)
+		least := rand.N(3)
+		h.measured(t, least)
 		someTime()
 		h.Process.Signal(os.Interrupt)
 		if rand.IntN(2) == 0 { // somebody who is in a hurry
@@ -232,15 +273,16 @@ func TestHarnessInterrupted(t *testing.T) {
 		if !interrupted && err != nil {
 			t.Errorf("the command ended with %v\n%s", err, &h.stderr)
 		}
-		if run.Partial != interrupted || interrupted && run.Why != "interrupted" {
-			t.Errorf("partial %t (%s), and the command ended with %v", run.Partial, run.Why, err)
+		if run.Partial != interrupted || interrupted && run.Why != "interrupted" || len(run.Cells) < least {
+			t.Errorf("partial %t (%s), %d cells of at least %d, and the command ended with %v",
+				run.Partial, run.Why, len(run.Cells), least, err)
 		}
 	})
 }
 
 // TestPaused has a server that hangs: the second Ctrl-C still ends all.
 func TestPaused(t *testing.T) {
-	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()))
+	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()), "rawws", 1)
 	syscall.Kill(h.has(t, "server"), syscall.SIGSTOP)
 	h.Process.Signal(os.Interrupt)
 	h.Process.Signal(os.Interrupt)

@@ -13,7 +13,7 @@ func listCommand(c *call) error {
 	if err := c.parse(); err != nil {
 		return err
 	}
-	machine, _, err := bench.Look(c.ctx, bench.Stacks())
+	machine, _, err := c.look(bench.Stacks())
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 
 	"wsvsio/bench"
 	"wsvsio/internal/worker"
+	"wsvsio/scenarios"
 )
 
 // The exit statuses.
@@ -81,6 +82,24 @@ type call struct {
 	flags          *flag.FlagSet
 }
 
+// look finds out which stacks this machine can run, unless the user stops it.
+func (c *call) look(stacks []scenarios.Stack) (bench.Machine, []scenarios.Stack, error) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	m, can, err := bench.Look(ctx, stacks)
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	return m, can, err
+}
+
 // usageError is a wrong use of the command line.
 type usageError struct{ text string }
 
@@ -131,7 +150,7 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stder
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		fmt.Fprintf(stderr, "Example: %s\nAll flags: compare %s -h\n", cmd.example, cmd.name)
 		return exitUsage
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, errInterrupted) || ctx.Err() != nil:
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		return exitInterrupted
 	default:

@@ -75,6 +75,7 @@ func TestWrongUse(t *testing.T) {
 		{"run -rate 0", []string{"-rate is 0"}},
 		{"run -rate -5", []string{"-rate is -5"}},
 		{"run -rate NaN", []string{"-rate is NaN"}},
+		{"run -case fan-out -clients 20000 -rate 100000", []string{"too many", "fewer clients"}},
 		{"run -rounds 0 -size 0", []string{"-rounds is 0", "-size is 0"}},
 		{"report", []string{"want RUN"}},
 		{"report -format x y", []string{`unknown format "x"`, "markdown, table"}},
@@ -231,6 +232,7 @@ func TestNodeBroken(t *testing.T) {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for name, tt := range map[string]struct{ script, want string }{
 		"crashes": {"echo 'illegal instruction' >&2; exit 132", "illegal instruction"},
+		"silent":  {"exit 1", "does not work: exit status 1"},
 		"garbled": {"echo hello", "does not work"},
 		"too old": {"exec " + real + ` --import 'data:text/javascript,Object.defineProperty(process,"version",{value:"v12.0.0"});Object.defineProperty(process.versions,"node",{value:"12.0.0"})' "$@"`, "install Node 18 or newer"},
 	} {

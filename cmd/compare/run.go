@@ -78,7 +78,7 @@ func runCommand(c *call) error {
 	}
 
 	started := time.Now()
-	machine, can, err := bench.Look(c.ctx, stacks)
+	machine, can, err := c.look(stacks)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,9 @@ func runCommand(c *call) error {
 		return errors.New("none of the stacks can be run on this machine")
 	}
 	plan := bench.Plan{Parts: parts, Stacks: can, Rounds: *n, Seed: *seed}
-	if err := plan.Check(); err != nil {
+	if err := plan.Check(); errors.Is(err, bench.ErrTooLarge) {
+		return usagef("%v", err)
+	} else if err != nil {
 		return err
 	}
 	if *out == "" {

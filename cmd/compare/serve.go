@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -38,7 +37,7 @@ func serveCommand(c *call) error {
 		fmt.Fprintf(c.stderr, "warning: %s can be reached from other machines; the chat asks nobody who they are\n", *addr)
 	}
 	stack := stacks[0]
-	machine, can, err := bench.Look(c.ctx, stacks)
+	machine, can, err := c.look(stacks)
 	if err != nil {
 		return err
 	}
@@ -62,10 +61,7 @@ func serveCommand(c *call) error {
 	if err := node.Stop(ctx); err != nil {
 		return fmt.Errorf("the server ended: %w", err)
 	}
-	if c.ctx.Err() != nil {
-		return errors.Join(errInterrupted, c.ctx.Err())
-	}
-	return nil
+	return c.ctx.Err()
 }
 
 // joining says how to talk to the server.

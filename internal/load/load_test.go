@@ -15,6 +15,13 @@ import (
 // serve starts a chat that makes these mistakes and returns its URL.
 func serve(t *testing.T, f broken.Faults) string {
 	t.Helper()
+	url, _ := serveUntil(t, f)
+	return url
+}
+
+// serveUntil also returns the function that ends it.
+func serveUntil(t *testing.T, f broken.Faults) (url string, cut func()) {
+	t.Helper()
 	chat, err := broken.NewServer(f)(scenarios.ServerConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -27,11 +34,12 @@ func serve(t *testing.T, f broken.Faults) string {
 	mux.Handle(scenarios.PathRaw, chat)
 	s := &http.Server{Handler: mux}
 	go s.Serve(l)
-	t.Cleanup(func() {
+	cut = func() {
 		chat.Shutdown(context.Background())
 		s.Close()
-	})
-	return "http://" + l.Addr().String()
+	}
+	t.Cleanup(cut)
+	return "http://" + l.Addr().String(), cut
 }
 
 // run runs a load against a chat with these faults.
@@ -96,13 +104,62 @@ func TestAccounting(t *testing.T) {
 }
 
 // TestWarmUp must be lossless, too: a loss there would be found in the window
-// at best.
+// at best. The first message that is lost keeps the sender waiting, or, with
+// the last one lost, the end of the warm-up.
 func TestWarmUp(t *testing.T) {
-	_, err := run(t, broken.Faults{Lose: 5}, scenarios.LoadSpec{
-		Clients: 2, Size: 16, Rate: 1000, Messages: 1, Warmup: 20,
+	for name, lose := range map[string]int{"in the middle": 20, "at the end": warmMessages} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := run(t, broken.Faults{Lose: lose}, scenarios.LoadSpec{
+				Clients: 2, Size: 16, Rate: 1000, Messages: 1, Warmup: 1,
+			})
+			if err == nil || !strings.Contains(err.Error(), "2 of 2 connections did not get everything") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// TestServerGone ends the warm-up and the window when the server goes, without
+// waiting for the silence.
+func TestServerGone(t *testing.T) {
+	url, cut := serveUntil(t, broken.Faults{})
+	ctx := t.Context()
+	g, err := Connect(ctx, scenarios.ProtocolRaw, url, scenarios.PathRaw, scenarios.LoadSpec{
+		Clients: 2, Size: 16, Rate: 1, Messages: 100, Warmup: 1 << 30,
 	})
-	if err == nil || !strings.Contains(err.Error(), "warm-up: 2 of 2 connections did not get everything") {
-		t.Errorf("error %v", err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	time.AfterFunc(100*time.Millisecond, cut)
+	if err := g.Warm(ctx); err == nil || !strings.Contains(err.Error(), "connections ended, the first with") {
+		t.Errorf("warm-up: %v", err)
+	}
+	if err := g.Window(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, err := g.Report(ctx)
+	if err != nil || r.Died != 2 || r.Why == "" || r.Lost == 0 {
+		t.Errorf("report %+v, %v", r, err)
+	}
+}
+
+func TestWarmUpBounds(t *testing.T) {
+	for _, tt := range []struct{ clients, size, warmup, n, window int }{
+		{1, 128, 15_000, 15_000, inFlight},
+		{100, 128, 15_000, 150, inFlight},
+		{1000, 128, 15_000, warmMessages, inFlight},
+		{2, 900_000, 15_000, 149, 1},
+		{1000, 900_000, 15_000, 1, 1},
+	} {
+		g := &Generator{
+			spec: scenarios.LoadSpec{Warmup: tt.warmup}, object: newObject(tt.size),
+			next: scenarios.FirstSeq, conns: make([]*conn, tt.clients),
+		}
+		if n, window := g.warmUp(); n != tt.n || window != tt.window {
+			t.Errorf("%+v: %d messages, %d at once", tt, n, window)
+		}
 	}
 }
 
@@ -110,7 +167,7 @@ func TestWarmUp(t *testing.T) {
 func TestBytes(t *testing.T) {
 	const clients, messages, size = 3, 10, 100
 	got, err := run(t, broken.Faults{}, scenarios.LoadSpec{
-		Clients: clients, Size: size, Rate: 1000, Messages: messages, Warmup: 30,
+		Clients: clients, Size: size, Rate: 1000, Messages: messages, Warmup: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,29 +14,32 @@ import (
 // at 200 messages a second.
 const early = 150 * time.Microsecond
 
-// pacer waits for due times on a thread of its own with absolute sleeps,
-// which time.Sleep does not have.
-type pacer struct{}
-
-func newPacer() (pacer, error) {
-	runtime.LockOSThread()
-	return pacer{}, nil
+// pacer waits for due times on a thread of its own with the system's sleep,
+// which is late by less than the runtime's timers are.
+type pacer struct {
+	spun time.Duration // CPU time that went into waiting
 }
 
-func (pacer) close() { runtime.UnlockOSThread() }
+func newPacer() *pacer {
+	runtime.LockOSThread()
+	return &pacer{}
+}
+
+func (p *pacer) close() { runtime.UnlockOSThread() }
 
 // until returns at the instant t, or with the context's error.
-func (pacer) until(ctx context.Context, t time.Time) error {
+func (p *pacer) until(ctx context.Context, t time.Time) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		left := time.Until(t)
-		if left <= 0 {
-			return nil
-		}
 		if left <= early {
-			continue
+			before := threadTime()
+			for time.Until(t) > 0 {
+			}
+			p.spun += threadTime() - before
+			return nil
 		}
 		// No longer than this, so that a cancelled context is noticed.
 		wait := unix.NsecToTimespec(int64(min(left-early, 100*time.Millisecond)))
@@ -44,4 +47,13 @@ func (pacer) until(ctx context.Context, t time.Time) error {
 			return fmt.Errorf("wait for the due time: %w", err)
 		}
 	}
+}
+
+// threadTime is what this thread has used.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err) // Linux has it
+	}
+	return time.Duration(t.Nano())
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,15 +43,16 @@ type Process struct {
 	spec   Spec
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
+	lines  chan []byte // to stdin; a worker that hangs does not read it
 	stderr tail
 	exited chan struct{} // closed once the process has been waited for
 	forget func() bool   // undoes the tie to the context
+	asked  atomic.Bool   // it was asked to end, or made to
 
-	mu      sync.Mutex // held while writing to stdin, too
+	mu      sync.Mutex
 	lastID  int64
 	waiting map[int64]chan reply
 	err     error // how it ended; set before exited is closed
-	asked   bool  // it was asked to end, or made to
 }
 
 // startLimit is how long a worker may take until it answers the first
@@ -75,6 +77,7 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 		ctx:     ctx,
 		spec:    spec,
 		cmd:     exec.Command(argv[0], argv[1:]...),
+		lines:   make(chan []byte),
 		exited:  make(chan struct{}),
 		waiting: make(map[int64]chan reply),
 	}
@@ -95,6 +98,7 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 	}
 	p.forget = context.AfterFunc(ctx, func() { p.Kill() })
 	go p.read(stdout)
+	go p.write()
 
 	limited, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -104,6 +108,18 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// write passes on requests until the process has ended.
+func (p *Process) write() {
+	for {
+		select {
+		case line := <-p.lines:
+			p.stdin.Write(line) // what ends the pipe ends the process
+		case <-p.exited:
+			return
+		}
+	}
 }
 
 // read takes in replies until the pipe ends, and then the exit status.
@@ -147,7 +163,7 @@ func (p *Process) read(stdout io.Reader) {
 		p.err = fmt.Errorf("%s: %w%s", p.spec.Name, broken, p.stderr.quote())
 	case err != nil:
 		p.err = fmt.Errorf("%s: process ended: %w%s", p.spec.Name, err, p.stderr.quote())
-	case !p.asked:
+	case !p.asked.Load():
 		p.err = fmt.Errorf("%s: process ended by itself%s", p.spec.Name, p.stderr.quote())
 	}
 	p.mu.Unlock()
@@ -164,20 +180,22 @@ func (p *Process) Call(ctx context.Context, cmd string, args, result any) error 
 	p.mu.Lock()
 	p.lastID++
 	id := p.lastID
-	line, err := json.Marshal(request{ID: id, Cmd: cmd, Args: data})
-	if err == nil {
-		p.waiting[id] = answer
-		p.stdin.Write(append(line, '\n')) // what ends the pipe ends the process
-	}
+	p.waiting[id] = answer
 	p.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", p.spec.Name, cmd, err)
-	}
 	defer func() {
 		p.mu.Lock()
 		delete(p.waiting, id)
 		p.mu.Unlock()
 	}()
+	line, err := json.Marshal(request{ID: id, Cmd: cmd, Args: data})
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", p.spec.Name, cmd, err)
+	}
+	select {
+	case p.lines <- append(line, '\n'):
+	case <-p.exited:
+	case <-ctx.Done():
+	}
 	var r reply
 	select {
 	case r = <-answer:
@@ -232,9 +250,7 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 // the context ends it is killed. A worker that ended with an error, such as
 // the race detector's, is an error too.
 func (p *Process) Stop(ctx context.Context) error {
-	p.mu.Lock()
-	p.asked = true
-	p.mu.Unlock()
+	p.asked.Store(true)
 	err := p.Call(ctx, "stop", struct{}{}, nil)
 	if err != nil {
 		return errors.Join(err, p.Kill())
@@ -255,9 +271,7 @@ func (p *Process) Stop(ctx context.Context) error {
 // Kill ends the worker at once, paused or not, and waits for it. To kill one
 // that has ended is no error.
 func (p *Process) Kill() error {
-	p.mu.Lock()
-	p.asked = true
-	p.mu.Unlock()
+	p.asked.Store(true)
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 	return nil
@@ -284,7 +298,7 @@ func (p *Process) signal(s syscall.Signal) error {
 func (p *Process) Died() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.asked {
+	if p.asked.Load() {
 		return nil
 	}
 	return p.err

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -59,6 +61,33 @@ func CPUs() []int {
 		}
 	}
 	return cpus
+}
+
+// PinSelf moves this process to the given cores, all its threads and those to
+// come. Workers that are started with cores of their own are not affected.
+func PinSelf(cpus []int) error {
+	var set unix.CPUSet
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	// A thread that appears meanwhile inherits from one that has been moved
+	// or is found the second time.
+	for range 2 {
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return fmt.Errorf("list this process's threads: %w", err)
+		}
+		for _, t := range threads {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil {
+				continue
+			}
+			if err := unix.SchedSetaffinity(id, &set); err != nil && err != unix.ESRCH {
+				return fmt.Errorf("pin this process to cores %v: %w", cpus, err)
+			}
+		}
+	}
+	return nil
 }
 
 // CPU reads the process's CPU clock: user and system time of all threads, to

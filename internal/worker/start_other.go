@@ -20,6 +20,9 @@ func startOn(cmd *exec.Cmd, _ []int) error {
 // CPUs returns nothing: this system does not let a process choose its cores.
 func CPUs() []int { return nil }
 
+// PinSelf does nothing.
+func PinSelf([]int) error { return nil }
+
 // CPU asks the worker for the CPU time that it has used.
 func (p *Process) CPU() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -240,6 +240,18 @@ func TestEnds(t *testing.T) {
 				t.Errorf("to stop a paused worker: %v", err)
 			}
 		},
+		"paused, with a pipe that is full": func(t *testing.T, p *Process, _ func()) {
+			p.Pause()
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			for range 3 {
+				err := p.Call(ctx, "send", ClientArgs{Room: strings.Repeat("x", 200_000)}, nil)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("a request to a paused worker: %v", err)
+				}
+			}
+			p.Kill()
+		},
 		"paused, resumed, stopped": func(t *testing.T, p *Process, _ func()) {
 			p.Pause()
 			p.Resume()

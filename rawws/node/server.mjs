@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 
 const defaults = {
   readLimit: 1_000_000, // bytes
-  queue: 256, // messages
+  queueBytes: 4_000_000,
   pingIntervalNs: 25e9,
   pingTimeoutNs: 20e9,
 };
@@ -126,14 +126,15 @@ function refuse(socket) {
 
 // broadcast encodes a message once and sends it to all clients but one. A
 // slow reader is disconnected: waiting for it would fill the memory, leaving
-// messages out would hide the loss from it. ws counts the bytes that wait,
-// not the messages, so the queue is one of messages of 4 KiB.
+// messages out would hide the loss from it. ws counts the bytes that wait, not
+// the messages; one message may be longer.
 function broadcast({ cfg }, clients, type, data, except) {
   const text = Buffer.from(JSON.stringify({ type, data }));
   for (const ws of clients) {
     if (ws === except || ws.readyState !== WebSocket.OPEN) continue;
-    ws.send(text, { binary: false });
-    if (ws.bufferedAmount > cfg.queue * 4096) ws.terminate();
+    const waiting = ws.bufferedAmount;
+    if (waiting > 0 && waiting + text.length > cfg.queueBytes) ws.terminate();
+    else ws.send(text, { binary: false });
   }
 }
 

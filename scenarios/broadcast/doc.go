@@ -6,8 +6,8 @@
 // In echo, steady and fan-out the load generator connects some clients, which
 // join one room; one of them sends messages of a fixed size, each due at a
 // fixed instant, and all of them receive each. A warm-up is discarded. In
-// connect the stack's own client connects again and again, through a relay
-// that counts.
+// connect the stack's own client connects again and again, each time through a
+// relay of its own that counts; the first fifty times are discarded.
 //
 //	echo     1 client: a message comes back to its sender
 //	steady   100 clients at a steady rate
@@ -23,8 +23,11 @@
 //	server-allocs/msg           heap allocations of the server per delivered message
 //	server-alloc-B/msg          heap bytes allocated by the server per delivered message
 //	late-p99-sec                due time to write, at the sender
+//	write-p50-sec/msg, write-p99-sec/msg   write to receipt
 //	connect-sec                 from the call until the chat may be spoken
-//	connect-B, connect-reqs, connect-conns   bytes, HTTP requests and TCP connections until then
+//	settle-sec                  from the call until the client is on its last transport, too
+//	connect-B, connect-reqs, connect-conns   bytes, HTTP requests and TCP connections until it is settled
+//	died                        connections that broke by themselves before they were settled
 //
 // # Failure
 //

@@ -95,8 +95,12 @@ func Cases() []Case {
 			play(shutdown),
 		}, {
 			"oversized",
-			"a message over the limit reaches nobody, and its sender is told why",
+			"a message over the limit reaches nobody, and its sender is disconnected",
 			play(oversized),
+		}, {
+			"oversized-reason",
+			"the sender of a message over the limit is told why it is disconnected",
+			play(oversizedReason),
 		}, {
 			"origin",
 			"a client from another origin is refused with 403, unless it is listed",
@@ -472,7 +476,17 @@ func shutdown(s *stage) {
 // section 7.4.1), HTTP status 413, or in words.
 var tooBig = regexp.MustCompile(`(?i)1009|413|too (big|large)|limit|exceed`)
 
-func oversized(s *stage) {
+func oversized(s *stage) { sendTooMuch(s) }
+
+func oversizedReason(s *stage) {
+	if reason := sendTooMuch(s); !tooBig.MatchString(reason) {
+		s.failf("ann is told %q, not that its message was too big", reason)
+	}
+}
+
+// sendTooMuch has ann send a message over the limit to a room. It returns the
+// reason for which ann is disconnected, having seen that nobody got it.
+func sendTooMuch(s *stage) (reason string) {
 	const limit = 32 << 10
 	srv := s.serve(scenarios.ServerConfig{ReadLimit: limit})
 	c := s.crew().members(srv.URL(), "r", "ann", "bob", "cat")
@@ -483,11 +497,10 @@ func oversized(s *stage) {
 	// Send may accept the message: it does not know the server's limit.
 	big := ann.write("r", strings.Repeat("x", 2*limit))[0]
 	s.try(func(ctx context.Context) error { return ann.Send(ctx, big) })
-	if reason := ann.down(); !tooBig.MatchString(reason) {
-		s.failf("ann is told %q, not that its message was too big", reason)
-	}
+	reason = ann.down()
 	ms = append(ms, cat.say("r", "end")...)
 	bob.sees(scenarios.EventMessage, ms...)
+	return reason
 }
 
 func origin(s *stage) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"wsvsio/scenarios"
 )
@@ -155,6 +156,9 @@ func (n *localNode) URL() string {
 	defer n.mu.Unlock()
 	return "http://" + n.addr
 }
+
+// CPU implements scenarios.Node.
+func (n *localNode) CPU() (time.Duration, error) { return 0, errOneProcess }
 
 // Usage implements scenarios.Node.
 func (n *localNode) Usage(context.Context) (scenarios.Usage, error) {

@@ -131,7 +131,7 @@ func TestFails(t *testing.T) {
 			name:   "checks nothing",
 			faults: broken.Faults{NoChecks: true},
 			says:   "was not refused|not told that it is disconnected",
-			cases:  []string{"oversized", "origin", "empty-room"},
+			cases:  []string{"oversized", "oversized-reason", "origin", "empty-room"},
 		}, {
 			name:   "shuts down without a word",
 			faults: broken.Faults{KeepOpen: true},

@@ -125,7 +125,7 @@ func (n *server) Stop(ctx context.Context) error {
 // queue holds every message of a case: slow readers are not the subject here.
 func (s *stage) serve(cfg scenarios.ServerConfig) *server {
 	if cfg.Queue == 0 {
-		cfg.Queue = 1 << 14
+		cfg.Queue, cfg.QueueBytes = 1<<14, 1<<30
 	}
 	if s.Stack.Flaky != "" && len(s.Stack.Mode.Transports) > 1 {
 		// What is left of broken connections blocks others until then.
