@@ -284,10 +284,20 @@ func TestHarnessInterrupted(t *testing.T) {
 func TestPaused(t *testing.T) {
 	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()), "rawws", 1)
 	syscall.Kill(h.has(t, "server"), syscall.SIGSTOP)
-	h.Process.Signal(os.Interrupt)
-	h.Process.Signal(os.Interrupt)
+	ended := make(chan error, 1)
+	go func() { ended <- h.Wait() }()
+	var err error
+	eventually(t, "the command has ended", func() bool {
+		h.Process.Signal(os.Interrupt) // two at once count as one
+		select {
+		case err = <-ended:
+			return true
+		default:
+			return false
+		}
+	})
 	var exit *exec.ExitError
-	if err := h.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
 		t.Errorf("the command ended with %v\n%s", err, &h.stderr)
 	}
 	h.gone(t)
