@@ -219,11 +219,11 @@ func TestBenchmarkFormat(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	name := "Broadcast/case=steady/clients=100/size=128/stack="
+	name := "Broadcast/case=steady/clients=100/size=128/rate=200/stack="
 	want := []line{
 		{name + "raw-2", 40000, cells[0].Values},
 		{name + "sio-2", 40000, []Value{{"connect-sec", 1}, {"statements", 7}}},
-		{"Écho/case=two_words/clients=100/size=128/stack=x_y|_`/z-2", 40000, odd.Values},
+		{"Écho/case=two_words/clients=100/size=128/rate=200/stack=x_y|_`/z-2", 40000, odd.Values},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

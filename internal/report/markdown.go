@@ -50,8 +50,10 @@ func markdownTable(b *bytes.Buffer, t table) error {
 			return err
 		}
 	}
-	if err := tab.Render(); err != nil {
-		return err
+	if len(t.rows) > 0 {
+		if err := tab.Render(); err != nil {
+			return err
+		}
 	}
 	b.WriteByte('\n')
 	if t.caption != "" {

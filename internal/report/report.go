@@ -171,7 +171,13 @@ func (p *page) newTable(g record.Group, columns []record.Unit) table {
 	}
 	var notes notes
 	var rounds []int // measured, of each row
+	var na []string  // stacks that cannot do the case, with the reason's mark
 	for _, r := range g.Rows {
+		// A row without a figure would only be in the way of the others.
+		if reason, ok := unsupported(r); ok {
+			na = append(na, clean(r.Stack.Name)+" "+p.footnote(reason))
+			continue
+		}
 		line, measured := p.newRow(g, r, columns)
 		t.rows = append(t.rows, line)
 		if measured > 0 {
@@ -181,7 +187,21 @@ func (p *page) newTable(g record.Group, columns []record.Unit) table {
 	}
 	t.caption = caption(t, rounds)
 	t.notes = notes.list()
+	if len(na) > 0 {
+		t.notes = append([]note{{label: "n/a", who: strings.Join(na, ", ")}}, t.notes...)
+	}
 	return t
+}
+
+// unsupported returns why a stack cannot do a case, and false if it can.
+func unsupported(r record.Row) (reason string, ok bool) {
+	for _, c := range r.Cells {
+		if c.Unsupported == "" {
+			return "", false
+		}
+		reason = c.Unsupported
+	}
+	return reason, len(r.Cells) > 0
 }
 
 // newRow makes the row of a stack and returns in how many rounds it was
@@ -208,8 +228,6 @@ func (p *page) newRow(
 	switch {
 	case total == 0:
 		blank = "not run"
-	case unsupported == total:
-		blank = "n/a"
 	case measured == 0:
 		blank = "failed"
 	case len(columns) == 0:
@@ -218,7 +236,7 @@ func (p *page) newRow(
 	if failed > 0 {
 		line.status = append(line.status, ofRounds("failed", failed, total))
 	}
-	if unsupported > 0 && unsupported < total {
+	if unsupported > 0 {
 		line.status = append(line.status,
 			ofRounds("n/a", unsupported, total)+" "+reason)
 	}
@@ -236,9 +254,6 @@ func (p *page) newRow(
 	}
 	if len(columns) == 0 {
 		line.cells = []cell{{value: blank}}
-	}
-	if unsupported == total && total > 0 {
-		line.cells[0].value += " " + reason
 	}
 	return line, measured
 }

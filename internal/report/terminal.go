@@ -53,8 +53,10 @@ func terminalTable(b *bytes.Buffer, t table) error {
 			return err
 		}
 	}
-	if err := tab.Render(); err != nil {
-		return err
+	if len(t.rows) > 0 {
+		if err := tab.Render(); err != nil {
+			return err
+		}
 	}
 	for line := range strings.Lines(grid.String()) {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
