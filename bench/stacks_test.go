@@ -227,8 +227,9 @@ func TestArrows(t *testing.T) {
 		"internal/broken":     {"scenarios"},
 		"internal/load":       {"scenarios"},
 		"internal/netlab":     {"scenarios"},
-		"internal/record":     {"scenarios"},
-		"internal/report":     {"scenarios", "internal/record"},
+		"internal/record":     {"scenarios", "internal/stats"},
+		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
+		"internal/stats":      {},
 		"internal/worker":     {"scenarios", "internal/load"},
 		"bench":               {"scenarios", "scenarios/broadcast", "rawws", "sio", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"wsvsio/internal/stats"
 	"wsvsio/scenarios"
 )
 
@@ -19,13 +20,6 @@ type Group struct {
 type Row struct {
 	Stack scenarios.Stack
 	Cells []Cell // in the order of the rounds; none if it was not reached
-}
-
-// Ratio compares a stack with its twin: the median over the rounds of the
-// ratios inside a round, and the smallest and largest of them.
-type Ratio struct {
-	Median, Min, Max float64
-	Rounds           int // in which both were measured
 }
 
 // Group returns the run by scenario and case, in the order in which they were
@@ -88,36 +82,32 @@ func (r Row) Values(unit string) []float64 {
 // Ratio returns how the stack of a row compares with its twin in a unit. It
 // pairs the cells of a round, which were measured back to back. It is false if
 // there is no twin or no round in which both were measured; a round in which
-// the twin's value is zero has no ratio.
-func (g Group) Ratio(row Row, unit string) (Ratio, bool) {
+// one of the two is not positive has no ratio.
+func (g Group) Ratio(row Row, unit string) (stats.Ratio, bool) {
 	i := slices.IndexFunc(g.Rows, func(r Row) bool {
 		return row.Stack.Twin != "" && r.Stack.Name == row.Stack.Twin
 	})
 	if i < 0 {
-		return Ratio{}, false
+		return stats.Ratio{}, false
 	}
 	twin := make(map[int]float64)
 	for _, c := range g.Rows[i].Cells {
-		if v, ok := c.Value(unit); ok && c.Measured() && v != 0 {
+		if v, ok := c.Value(unit); ok && c.Measured() && v > 0 {
 			twin[c.Round] = v
 		}
 	}
-	var ratios []float64
+	var own, others []float64
 	for _, c := range row.Cells {
 		v, ok := c.Value(unit)
-		if base, paired := twin[c.Round]; ok && paired && c.Measured() {
-			ratios = append(ratios, v/base)
+		if base, paired := twin[c.Round]; ok && paired && c.Measured() && v > 0 {
+			own, others = append(own, v), append(others, base)
 		}
 	}
-	if len(ratios) == 0 {
-		return Ratio{}, false
+	if len(own) == 0 {
+		return stats.Ratio{}, false
 	}
-	return Ratio{
-		Median: Median(ratios),
-		Min:    slices.Min(ratios),
-		Max:    slices.Max(ratios),
-		Rounds: len(ratios),
-	}, true
+	r, err := stats.Compare(own, others)
+	return r, err == nil
 }
 
 // Median returns the median of the values, which it leaves in their order, or

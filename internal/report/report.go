@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"wsvsio/internal/record"
+	"wsvsio/internal/stats"
 	"wsvsio/scenarios"
 )
 
@@ -60,8 +61,8 @@ const columnsTitle = "columns (lower is better unless it says otherwise)"
 
 // ratioEntry explains what stands beside the figures.
 var ratioEntry = entry{"2.4x", "the figure divided by that of the twin in the " +
-	"same round, median of the rounds; the twin is the plain WebSocket on the " +
-	"same server runtime"}
+	"same round, Hodges-Lehmann estimate over the rounds; the twin is the plain " +
+	"WebSocket on the same server runtime"}
 
 // newPage reads the run.
 func newPage(run *record.Run) *page {
@@ -245,7 +246,7 @@ func (p *page) newRow(
 	for _, u := range columns {
 		ratio, ok := g.Ratio(r, u.Name)
 		if ok {
-			pairs = min(pairs, ratio.Rounds)
+			pairs = min(pairs, ratio.Pairs)
 		}
 		line.cells = append(line.cells, newCell(r, u, ratio, blank))
 	}
@@ -259,19 +260,24 @@ func (p *page) newRow(
 }
 
 // newCell formats the median of a row in a unit. The spread is that of the
-// ratio, unless it rests on no round: on a noisy machine it is the stable
-// figure.
+// ratio, where there is one: on a noisy machine it is the stable figure. It is
+// the interval, or the range where there are too few rounds for one.
 func newCell(
-	r record.Row, u record.Unit, ratio record.Ratio, blank string,
+	r record.Row, u record.Unit, ratio stats.Ratio, blank string,
 ) cell {
 	values := r.Values(u.Name)
 	if len(values) == 0 {
 		return cell{value: blank}
 	}
 	c := cell{value: format(u.Quantity, record.Median(values))}
-	if ratio.Rounds > 0 {
-		c.ratio = times(ratio.Median)
-		c.spread = timesSpread(ratio.Min, ratio.Max)
+	if ratio.Pairs > 0 {
+		c.ratio = times(ratio.Estimate)
+		switch {
+		case ratio.Confidence > 0:
+			c.spread = timesSpread(ratio.Low, ratio.High)
+		case len(r.Cells) < stats.MinPairs:
+			c.spread = timesSpread(ratio.Min, ratio.Max)
+		}
 		return c
 	}
 	c.spread = spread(format(u.Quantity, slices.Min(values)),
@@ -333,7 +339,11 @@ func caption(t table, rounds []int) string {
 	case most == 1:
 		text += ", so there is no range"
 	}
-	if t.any(hasRatio) {
+	switch {
+	case !t.any(hasRatio):
+	case most >= stats.MinPairs:
+		text += "; x: times the twin, with the 95 % interval of that"
+	default:
 		text += "; x: times the twin, round by round"
 	}
 	return text
