@@ -277,6 +277,9 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 		return r, err
 	}
 	connect := worker.ConnectArgs{URL: n.URL(), Path: s.Path(), Spec: spec}
+	if spec.Messages == 0 && spec.Saturate == 0 {
+		return e.idle(ctx, n, p, connect)
+	}
 	if err := p.Call(ctx, "connect", connect, nil); err != nil {
 		return r, err
 	}
@@ -299,6 +302,24 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 		return r, err
 	}
 	r.Before, r.After = before, after
+	return r, p.Stop(ctx)
+}
+
+// idle connects clients that say nothing, and tells what the server has used
+// before and after.
+func (e *Env) idle(ctx context.Context, n scenarios.Node, p *worker.Process, connect worker.ConnectArgs) (r scenarios.LoadReport, err error) {
+	if r.Before, err = atRest(ctx, n); err != nil {
+		return r, err
+	}
+	if err := p.Call(ctx, "connect", connect, nil); err != nil {
+		return r, err
+	}
+	if _, err := atRest(ctx, n); err != nil {
+		return r, err
+	}
+	if r.After, err = n.Usage(ctx); err != nil {
+		return r, err
+	}
 	return r, p.Stop(ctx)
 }
 

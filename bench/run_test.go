@@ -69,7 +69,7 @@ func (s *third) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // goStack is a raw stack with that program as its server.
 func goStack(program string) scenarios.Stack {
-	s := Stacks()[0]
+	s := Stacks()[1]
 	s.Name, s.Server.Go = program, program
 	return s
 }
@@ -126,7 +126,7 @@ func TestBroken(t *testing.T) {
 func TestFigures(t *testing.T) {
 	c := quickly
 	c.Size = 1000
-	p := Plan{Rounds: 1, Stacks: Stacks()[:2], Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}
+	p := Plan{Rounds: 1, Stacks: Stacks()[1:3], Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}
 	cells, err := runPlan(t, p, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +154,45 @@ func TestFigures(t *testing.T) {
 				t.Errorf("%s: %s is %v, %t", cell.Stack, unit, v, ok)
 			}
 		}
+	}
+}
+
+// TestCases runs the cases that are no open loop, on a small scale.
+func TestCases(t *testing.T) {
+	cases := map[string]scenarios.Case{
+		"deliveries/s":  {Name: "saturation", Clients: 5, Size: 32, Warmup: 200, Window: 50 * time.Millisecond},
+		"p50-sec/msg":   {Name: "both-ways", Clients: 5, Size: 32, Rate: 500, Warmup: 200, Window: 50 * time.Millisecond},
+		"server-B/conn": {Name: "idle", Clients: 50},
+	}
+	p := Plan{Rounds: 1, Stacks: Stacks()[:3]} // floor, rawws, sio
+	want := make(map[string]string)
+	part := Part{Scenario: broadcast.Scenario{}}
+	for unit, c := range cases {
+		part.Cases = append(part.Cases, c)
+		want[c.Name] = unit
+	}
+	p.Parts = []Part{part}
+	cells, err := runPlan(t, p, nil)
+	if err != nil || len(cells) != 9 {
+		t.Fatalf("%d cells, %v", len(cells), err)
+	}
+	for _, c := range cells {
+		if v, ok := c.Value(want[c.Case.Name]); !ok || v <= 0 || c.Error != "" {
+			t.Errorf("%s on %s: %s is %v, %t; error %q", c.Case.Name, c.Stack, want[c.Case.Name], v, ok, c.Error)
+		}
+		if lost, ok := c.Value("lost"); c.Case.Name != "idle" && (!ok || lost != 0 || c.N%5 != 0) {
+			t.Errorf("%s on %s: %v lost, %d delivered", c.Case.Name, c.Stack, lost, c.N)
+		}
+	}
+}
+
+// TestLossAtSaturation must be found as in the open loop. There is no
+// warm-up, which would fail first.
+func TestLossAtSaturation(t *testing.T) {
+	c := scenarios.Case{Name: "saturation", Clients: 5, Size: 32, Window: 50 * time.Millisecond}
+	cells, err := runPlan(t, Plan{Rounds: 1, Stacks: []scenarios.Stack{goStack("loses")}, Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}, nil)
+	if err != nil || len(cells) != 1 || !strings.Contains(cells[0].Error, "lost") || len(cells[0].Values) > 0 {
+		t.Errorf("%+v, %v", cells, err)
 	}
 }
 

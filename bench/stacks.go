@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"wsvsio/internal/floor"
 	"wsvsio/internal/worker"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
@@ -11,6 +12,7 @@ import (
 // Programs are the chats in this binary.
 func Programs() worker.Programs {
 	return worker.Programs{
+		"floor": {Path: scenarios.PathRaw, NewServer: floor.NewServer},
 		"rawws": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.Dial},
 		"sio":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.Dial},
 	}
@@ -61,10 +63,17 @@ var (
 func Stacks() []scenarios.Stack {
 	return []scenarios.Stack{
 		{
+			Name:     "floor",
+			About:    "no chat but the limit beside it: TCP, one write per receiver, in Go",
+			Protocol: scenarios.ProtocolFloor,
+			Server:   scenarios.Program{Go: "floor"}, Mode: websocketOnly,
+		},
+		{
 			Name:     "rawws",
 			About:    "plain WebSocket, gorilla/websocket at both ends",
 			Protocol: scenarios.ProtocolRaw,
 			Server:   goRaw, Client: goRaw, Mode: websocketOnly,
+			Twin: "floor",
 		},
 		{
 			Name:     "sio",

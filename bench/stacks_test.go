@@ -32,6 +32,9 @@ func look(t testing.TB) (Machine, []scenarios.Stack) {
 func eachStack(t *testing.T, test func(t *testing.T, env *Env, s scenarios.Stack)) {
 	m, can := look(t)
 	for _, s := range can {
+		if s.Protocol == scenarios.ProtocolFloor {
+			continue // it is no chat
+		}
 		t.Run(s.Name, func(t *testing.T) {
 			env := NewEnv(t.Context(), m)
 			defer env.Close()
@@ -109,10 +112,23 @@ func TestThousand(t *testing.T) {
 		}
 		all.Wait()
 		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-			t.Fatalf("client %d: %v", i, errs[i])
+			if s.Flaky == "" {
+				t.Fatalf("client %d: %v", i, errs[i])
+			}
+			t.Logf("client %d, and maybe others, did not get in: %v", i, errs[i])
+		}
+		// Those that a flaky server did not let in are no members.
+		members := peers[:0]
+		for i, p := range peers {
+			if errs[i] == nil {
+				members = append(members, p)
+			}
+		}
+		if peers = members; len(peers) < clients/2 {
+			t.Fatalf("of %d clients only %d got in", clients, len(peers))
 		}
 		sender := 0
-		for sender < clients-1 && isDown(peers[sender].Events()) {
+		for sender < len(peers)-1 && isDown(peers[sender].Events()) {
 			sender++
 		}
 		for i := range messages {
@@ -143,7 +159,7 @@ func TestThousand(t *testing.T) {
 			}
 		}
 		if broke > 0 {
-			t.Logf("%d of %d connections broke: %s", broke, clients, s.Flaky)
+			t.Logf("%d of %d connections broke: %s", broke, len(peers), s.Flaky)
 			if s.Flaky == "" {
 				t.Fail()
 			}
@@ -169,23 +185,36 @@ func isDown(events []scenarios.Event) bool {
 }
 
 // enter connects a client, lets it come to its last transport and join. On a
-// flaky stack it does so again if the connection broke.
+// flaky stack it does so again if the connection broke, or if the server does
+// not answer: a Socket.IO client would wait for that for ever.
 func enter(ctx context.Context, crew scenarios.Crew, url string, s scenarios.Stack, name string) (p scenarios.Peer, err error) {
-	cfg := s.Dial(name)
-	cfg.Greeting = "" // a thousand of them would be half a million messages
+	if s.Flaky == "" {
+		return enterOnce(ctx, crew, url, s, name)
+	}
 	for range 20 {
-		if p, err = crew.Dial(ctx, url, cfg); err == nil {
-			if _, err = p.Await(ctx, func(events []scenarios.Event) bool {
-				return s.Settled(events) || isDown(events)
-			}); err == nil {
-				err = p.Join(ctx, "room")
-			}
-		}
-		if err == nil || s.Flaky == "" {
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		p, err = enterOnce(limited, crew, url, s, name)
+		cancel()
+		if err == nil {
 			break
 		}
 	}
 	return p, err
+}
+
+func enterOnce(ctx context.Context, crew scenarios.Crew, url string, s scenarios.Stack, name string) (scenarios.Peer, error) {
+	cfg := s.Dial(name)
+	cfg.Greeting = "" // a thousand of them would be half a million messages
+	p, err := crew.Dial(ctx, url, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.Await(ctx, func(events []scenarios.Event) bool {
+		return s.Settled(events) || isDown(events)
+	}); err != nil {
+		return nil, err
+	}
+	return p, p.Join(ctx, "room")
 }
 
 // count counts messages.
@@ -207,10 +236,11 @@ func TestList(t *testing.T) {
 		}
 		names[s.Name] = s
 		twin, ok := names[s.Twin]
-		if (s.Protocol == scenarios.ProtocolRaw) != (s.Twin == "") || s.Twin != "" && !ok {
-			t.Errorf("%s has the twin %q; it must be a plain WebSocket listed before", s.Name, s.Twin)
+		socketIO := s.Protocol == scenarios.ProtocolEIO3 || s.Protocol == scenarios.ProtocolEIO4
+		if socketIO && twin.Protocol != scenarios.ProtocolRaw || s.Twin != "" && !ok {
+			t.Errorf("%s has the twin %q; it must be listed before, and for Socket.IO be a plain WebSocket", s.Name, s.Twin)
 		}
-		if ok && ((twin.Server.Go == "") != (s.Server.Go == "") || (twin.Client.Go == "") != (s.Client.Go == "")) {
+		if ok && socketIO && ((twin.Server.Go == "") != (s.Server.Go == "") || (twin.Client.Go == "") != (s.Client.Go == "")) {
 			t.Errorf("%s and its twin %s run on different runtimes", s.Name, s.Twin)
 		}
 	}
@@ -225,16 +255,17 @@ func TestArrows(t *testing.T) {
 		"rawws":               {"scenarios"},
 		"sio":                 {"scenarios"},
 		"internal/broken":     {"scenarios"},
+		"internal/floor":      {"scenarios"},
 		"internal/load":       {"scenarios"},
 		"internal/netlab":     {"scenarios"},
 		"internal/record":     {"scenarios", "internal/stats"},
 		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
 		"internal/stats":      {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "rawws", "sio", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "rawws", "sio", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
 	}
 	third := map[string][]string{ // modules that only these packages may use
-		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/broken"},
+		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/broken", "internal/floor"},
 		"github.com/googollee/go-socket.io": {"sio"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()

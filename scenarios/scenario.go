@@ -158,13 +158,20 @@ func (t Traffic) Sub(before Traffic) Traffic {
 }
 
 // LoadSpec says what the load generator does: it connects Clients receivers to
-// one room; one of them sends.
+// one room, and some of them send.
 type LoadSpec struct {
-	Clients  int     `json:"clients"`
-	Size     int     `json:"size"`     // bytes of a message's body
-	Rate     float64 `json:"rate"`     // messages a second, due at equal intervals
-	Warmup   int     `json:"warmup"`   // deliveries before the window, as fast as they go, discarded
-	Messages int     `json:"messages"` // messages in the window
+	Clients int     `json:"clients"`
+	Senders int     `json:"senders,omitempty"` // that send in turn; 0 is one
+	Size    int     `json:"size"`              // bytes of a message's body
+	Warmup  int     `json:"warmup"`            // deliveries before the window, as fast as they go, discarded
+	Rate    float64 `json:"rate,omitempty"`    // messages a second, due at equal intervals
+
+	// Messages is how many there are in the window; 0 connects and sends none.
+	Messages int `json:"messages,omitempty"`
+
+	// Saturate sends as fast as messages come back, for about this long,
+	// instead of a number of messages at a rate.
+	Saturate time.Duration `json:"saturateNs,omitempty"`
 }
 
 // LoadReport is what the load generator saw in the window. Durations are in

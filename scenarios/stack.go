@@ -12,9 +12,10 @@ type Protocol string
 
 // The protocols.
 const (
-	ProtocolRaw  Protocol = "raw"        // WebSocket text frames, {"type":…,"data":…}
-	ProtocolEIO3 Protocol = "engine.io3" // Socket.IO of socket.io-client 2 and go-socket.io 1.7
-	ProtocolEIO4 Protocol = "engine.io4" // Socket.IO of socket.io 3 and 4
+	ProtocolRaw   Protocol = "raw"        // WebSocket text frames, {"type":…,"data":…}
+	ProtocolFloor Protocol = "floor"      // frames of the same size, unmasked in effect, read by nobody
+	ProtocolEIO3  Protocol = "engine.io3" // Socket.IO of socket.io-client 2 and go-socket.io 1.7
+	ProtocolEIO4  Protocol = "engine.io4" // Socket.IO of socket.io 3 and 4
 )
 
 // The transports, by the names that Engine.IO gives them.
@@ -23,8 +24,8 @@ const (
 	Polling   = "polling"
 )
 
-// Program is one end of a stack: a chat of this binary or a Node module.
-// Exactly one of the two fields is set.
+// Program is one end of a stack: a chat of this binary or a Node module. One of
+// the two fields is set; neither is for the client of a stack that has none.
 type Program struct {
 	Go   string `json:"go,omitempty"`   // name under which bench lists it: "rawws"
 	Node string `json:"node,omitempty"` // path in the repository: "rawws/node/server.mjs"
@@ -54,8 +55,8 @@ type Stack struct {
 	Client   Program  `json:"client"`
 	Mode     Mode     `json:"mode"`
 
-	// Twin is the plain WebSocket stack with the same server runtime, to
-	// which the paired ratios are taken; "" for those stacks themselves.
+	// Twin is the stack to which the paired ratios are taken: for Socket.IO
+	// the plain WebSocket with the same server runtime, for rawws the floor.
 	Twin string `json:"twin,omitempty"`
 
 	// Known maps a case of stacktest to the library's defect that makes it
@@ -74,7 +75,7 @@ func (s Stack) NeedsNode() bool {
 
 // Path returns the URL path at which the stack's server is mounted.
 func (s Stack) Path() string {
-	if s.Protocol == ProtocolRaw {
+	if s.Protocol == ProtocolRaw || s.Protocol == ProtocolFloor {
 		return PathRaw
 	}
 	return PathSIO

@@ -64,6 +64,9 @@ func NewCodec(p scenarios.Protocol) (*Codec, error) {
 	switch p {
 	case scenarios.ProtocolRaw:
 		c.proto = raw{}
+	case scenarios.ProtocolFloor:
+		c.proto = raw{}
+		return c, nil // the mask of zeros: package floor does not take it off
 	case scenarios.ProtocolEIO3:
 		c.proto = engineIO{version: 3}
 	case scenarios.ProtocolEIO4:

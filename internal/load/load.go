@@ -38,6 +38,10 @@ const (
 	inFlight      = 16
 	inFlightBytes = 1 << 20
 
+	// inFlightSaturated is the same at saturation, where a server that lets
+	// frames queue up and writes them at once should be able to show it.
+	inFlightSaturated = 64
+
 	// warmMessages is the least that a warm-up sends: with a thousand clients
 	// 15,000 deliveries are the sender's path taken 15 times. warmBytes is the
 	// most that it has delivered, so that it ends with long bodies, too.
@@ -46,6 +50,10 @@ const (
 
 	// readBuffer holds some thirty messages of 128 B, or a part of a long one.
 	readBuffer = 8 << 10
+
+	// maxSaturated is how many deliveries a window at saturation has at most;
+	// of each a byte is kept.
+	maxSaturated = 20_000_000
 
 	// drain is how long nothing may arrive before what is missing counts as
 	// lost.
@@ -61,7 +69,8 @@ type Generator struct {
 	dead   chan struct{} // closed when the first connection ends
 	fatal  sync.Once
 	phase  atomic.Pointer[phase]
-	next   int64 // sequence number of the next message
+	next   int64   // sequence number of the next message
+	pace   float64 // messages a second in the warm-up
 	object object
 	window *window // once it is over
 }
@@ -80,7 +89,7 @@ type conn struct {
 	phase   *phase
 	got     []uint8 // per message of the phase: how often it arrived
 	missing int
-	last    int // the latest message that arrived
+	last    []int // the latest message that arrived, of each sender
 	tally   tally
 }
 
@@ -312,7 +321,10 @@ func (c *conn) enter(p *phase) {
 	c.phase = p
 	c.got = make([]uint8, p.n)
 	c.missing = p.n
-	c.last = -1
+	c.last = make([]int, c.g.senders())
+	for i := range c.last {
+		c.last[i] = -1
+	}
 	c.tally = tally{}
 	if len(p.due) > 0 {
 		c.tally.latency = make([]int64, 0, p.n)
@@ -334,10 +346,10 @@ func (c *conn) message(p *phase, data []byte, now time.Duration) {
 		return
 	}
 	c.got[i]++
-	if i < c.last {
+	if last := &c.last[i%len(c.last)]; i < *last {
 		c.tally.reordered++
 	} else {
-		c.last = i
+		*last = i
 	}
 	if len(p.due) > 0 {
 		c.tally.latency = append(c.tally.latency, int64(now-p.due[i]))
@@ -371,9 +383,12 @@ func (g *Generator) begin(n int, due []time.Duration) *phase {
 	return p
 }
 
-// send writes message i of a phase from the first connection.
+// senders is how many connections send, in turn, from the first on.
+func (g *Generator) senders() int { return max(1, g.spec.Senders) }
+
+// send writes message i of a phase.
 func (g *Generator) send(p *phase, i int) error {
-	c := g.conns[0]
+	c := g.conns[i%g.senders()]
 	b := c.codec.Chat(nil, g.object.with(p.first+int64(i)))
 	p.wrote[i].Store(int64(time.Since(g.start)))
 	return c.write(b)
@@ -397,20 +412,29 @@ func (g *Generator) Warm(ctx context.Context) error {
 	}
 	n, window := g.warmUp()
 	p := g.begin(n, nil)
-	for i := range n {
-		if i >= window {
-			if err := g.quiet(ctx, p, p.echoes); err != nil {
-				return fmt.Errorf("load: warm-up: message %d of %d did not come back: %w%s", i-window+1, n, err, g.deaths())
-			}
-		}
-		if err := g.send(p, i); err != nil {
-			return fmt.Errorf("load: warm-up: %w%s", err, g.deaths())
-		}
-	}
-	if err := g.quiet(ctx, p, p.complete); err != nil {
+	begin := time.Now()
+	if _, err := g.flood(ctx, p, window); err != nil {
 		return fmt.Errorf("load: warm-up: %w%s", err, g.deaths())
 	}
+	g.pace = float64(n) / time.Since(begin).Seconds()
 	return nil
+}
+
+// flood sends the messages of a phase as fast as they come back to the first
+// connection, so many of them being on their way, and waits for all. It returns
+// how many it has sent.
+func (g *Generator) flood(ctx context.Context, p *phase, window int) (sent int, err error) {
+	for ; sent < p.n; sent++ {
+		if sent >= window {
+			if err := g.quiet(ctx, p, p.echoes); err != nil {
+				return sent, fmt.Errorf("message %d of %d did not come back: %w", sent-window+1, p.n, err)
+			}
+		}
+		if err := g.send(p, sent); err != nil {
+			return sent, err
+		}
+	}
+	return sent, g.quiet(ctx, p, p.complete)
 }
 
 // quiet waits for something to happen, until nothing has arrived for a while
@@ -463,19 +487,47 @@ func (g *Generator) died() (n int64, why string) {
 	return n, why
 }
 
-// Window sends the messages of the spec at their due times and waits for what
-// they cause; Report tells what that was. An error means that there is nothing
-// to tell.
+// Window sends the messages of the spec and waits for what they cause; Report
+// tells what that was. An error means that there is nothing to tell.
 func (g *Generator) Window(ctx context.Context) error {
-	n := g.spec.Messages
-	pace := newPacer()
-	defer pace.close()
-	w := &window{}
 	wire, cpu := g.wire(), cpuTime()
-
 	// The first message is due a little later, when whoever asked and the
 	// server are at rest again.
 	begin := time.Since(g.start) + 5*time.Millisecond
+	w := &window{}
+	if g.spec.Saturate > 0 {
+		g.saturate(ctx, w)
+	} else if err := g.openLoop(ctx, w, begin); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
+	}
+	w.report.Expected = w.report.Sent * int64(len(g.conns))
+	// The pacer's spinning is the price of being on time, not of the load.
+	w.report.ClientCPU = cpuTime() - cpu - w.spun
+	w.report.Wire = g.wire().Sub(wire)
+	w.report.Elapsed = time.Duration(w.phase.lastAt.Load()) - begin
+	g.window = w
+	return nil
+}
+
+// saturate sends as fast as messages come back. How many that are is decided
+// beforehand by what the warm-up managed.
+func (g *Generator) saturate(ctx context.Context, w *window) {
+	size := len(g.object.with(g.next))
+	n := int(g.pace * g.spec.Saturate.Seconds())
+	n = max(2*inFlightSaturated, min(n, maxSaturated/len(g.conns)))
+	w.phase = g.begin(n, nil)
+	sent, err := g.flood(ctx, w.phase, max(1, min(inFlightSaturated, inFlightBytes/size)))
+	w.report.Sent, w.broken = int64(sent), err
+}
+
+// openLoop sends messages at their due times.
+func (g *Generator) openLoop(ctx context.Context, w *window, begin time.Duration) error {
+	n := g.spec.Messages
+	pace := newPacer()
+	defer pace.close()
 	due := make([]time.Duration, n)
 	for i := range due {
 		due[i] = begin + time.Duration(float64(i)/g.spec.Rate*float64(time.Second))
@@ -493,20 +545,8 @@ func (g *Generator) Window(ctx context.Context) error {
 	if w.broken == nil {
 		w.broken = g.quiet(ctx, p, p.complete)
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
-	}
-	w.phase = p
-	w.report = scenarios.LoadReport{
-		Sent:     int64(sent),
-		Expected: int64(sent) * int64(len(g.conns)),
-		Lateness: quantiles(lateness),
-		// The pacer's spinning is the price of being on time, not of the load.
-		ClientCPU: cpuTime() - cpu - pace.spun,
-		Wire:      g.wire().Sub(wire),
-		Elapsed:   time.Duration(p.lastAt.Load()) - begin,
-	}
-	g.window = w
+	w.phase, w.spun = p, pace.spun
+	w.report.Sent, w.report.Lateness = int64(sent), quantiles(lateness)
 	return nil
 }
 
@@ -514,7 +554,8 @@ func (g *Generator) Window(ctx context.Context) error {
 type window struct {
 	phase  *phase
 	report scenarios.LoadReport
-	broken error // why not everything was sent or arrived
+	broken error         // why not everything was sent or arrived
+	spun   time.Duration // CPU time of the pacer's waiting
 }
 
 // Report makes sure that nothing is on its way any more, closes the

@@ -103,6 +103,20 @@ func TestAccounting(t *testing.T) {
 	}
 }
 
+// TestSenders has all connections send in turn; order counts per sender. The
+// server swaps neighbours, which are of different senders.
+func TestSenders(t *testing.T) {
+	got, err := run(t, broken.Faults{Swap: 5}, scenarios.LoadSpec{
+		Clients: 3, Senders: 3, Size: 16, Rate: 1000, Messages: 21,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Sent != 21 || got.Lost != 0 || got.Reordered != 0 {
+		t.Errorf("sent %d, lost %d, reordered %d", got.Sent, got.Lost, got.Reordered)
+	}
+}
+
 // TestWarmUp must be lossless, too: a loss there would be found in the window
 // at best. The first message that is lost keeps the sender waiting, or, with
 // the last one lost, the end of the warm-up.

@@ -61,8 +61,8 @@ const columnsTitle = "columns (lower is better unless it says otherwise)"
 
 // ratioEntry explains what stands beside the figures.
 var ratioEntry = entry{"2.4x", "the figure divided by that of the twin in the " +
-	"same round, Hodges-Lehmann estimate over the rounds; the twin is the plain " +
-	"WebSocket on the same server runtime"}
+	"same round, Hodges-Lehmann estimate over the rounds; the twin of each " +
+	"stack is named above"}
 
 // newPage reads the run.
 func newPage(run *record.Run) *page {

@@ -3,7 +3,7 @@
 //
 // # Steps
 //
-// In echo, steady and fan-out the load generator connects some clients, which
+// In echo, steady, fan-out and both-ways the load generator connects some clients, which
 // join one room; one of them sends messages of a fixed size, each due at a
 // fixed instant, and all of them receive each. A warm-up is discarded. In
 // connect the stack's own client connects again and again, each time through a
@@ -12,6 +12,9 @@
 //	echo     1 client: a message comes back to its sender
 //	steady   100 clients at a steady rate
 //	fan-out  1000 clients at a steady rate
+//	both-ways   100 clients, all of which send in turn: each connection carries both directions
+//	saturation  100 clients, the messages as fast as they come back, 64 of them on their way
+//	idle     1000 clients that say nothing
 //	connect  from the call to the first instant at which a message can be sent
 //
 // # Metrics
@@ -27,6 +30,8 @@
 //	connect-sec                 from the call until the chat may be spoken
 //	settle-sec                  from the call until the client is on its last transport, too
 //	connect-B, connect-reqs, connect-conns   bytes, HTTP requests and TCP connections until it is settled
+//	deliveries/s                received per second at saturation
+//	server-B/conn               resident memory of the server per idle connection
 //	died                        connections that broke by themselves before they were settled
 //
 // # Failure
