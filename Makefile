@@ -24,14 +24,14 @@ check:
 # they cannot be had, compare says what is left out; CI does not go on.
 node:
 	@if command -v npm >/dev/null; then \
-		$(MAKE) --no-print-directory $(NODE_FOLDERS:%=%/node_modules/.package-lock.json) || \
+		$(MAKE) --silent --no-print-directory $(NODE_FOLDERS:%=%/node_modules/.package-lock.json) >&2 || \
 			{ [ -z "$$CI" ] && echo 'npm could not install the packages: the stacks with Node are left out.' >&2; }; \
 	else \
 		echo 'npm is not installed: the stacks with Node are left out. Install Node 18 or newer to add them.' >&2; \
 	fi
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	npm ci --no-audit --no-fund --prefix $*
+	npm ci --no-audit --no-fund --silent --prefix $*
 	@touch $@
 
 clean:

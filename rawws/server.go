@@ -123,7 +123,9 @@ func (s *Server) join(c *session, m scenarios.Message) string {
 		s.rooms[m.Room] = make(map[*session]struct{})
 	}
 	s.rooms[m.Room][c] = struct{}{}
-	c.rooms = append(c.rooms, m.Room)
+	if !slices.Contains(c.rooms, m.Room) {
+		c.rooms = append(c.rooms, m.Room)
+	}
 	s.mu.Unlock()
 	if m.Body != "" {
 		s.broadcast("joined", m, m.Room, c)

@@ -45,6 +45,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		fmt.Fprintln(os.Stderr, "\nstopping when this is finished; once more ends it at once")
 		close(stop)
 		<-signals
 		cancel()

@@ -64,7 +64,8 @@ func TestWrongUse(t *testing.T) {
 		{"run -stack morse", []string{`unknown stack "morse"`, "floor, rawws, rawws-js, rawws-node, sio"}},
 		{"run -stack ,", []string{"-stack names nothing"}},
 		{"run -scenario x", []string{`unknown scenario "x"`, "broadcast"}},
-		{"run -case x", []string{`unknown case "x"`, "both-ways, connect, echo, fan-out, idle, saturation, steady"}},
+		{"run -case x", []string{`unknown case "x"`, "connect, echo, fan-out, steady"}},
+		{"run -profile full -case x", []string{"both-ways, connect, echo, fan-out, idle, saturation, steady"}},
 		{"run -profile x", []string{`unknown profile "x"`, "full, quick"}},
 		{"run -rounds 0", []string{"-rounds is 0", "from 1 to"}},
 		{"run -rounds x", []string{`"x"`, "-rounds"}},
@@ -134,7 +135,7 @@ func TestRun(t *testing.T) {
 	if status != exitOK {
 		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
 	}
-	for _, want := range []string{"rawws", "sio", "echo", "steady", "fan-out", "both-ways", "saturation", "connect", "idle", "server CPU", "wire bytes", "memory"} {
+	for _, want := range []string{"rawws", "sio", "echo", "steady", "fan-out", "connect", "server CPU", "wire bytes"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the table lacks %q", want)
 		}
@@ -146,14 +147,14 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if run.Partial || len(run.Cells) != 14 || run.Seed != 7 {
+	if run.Partial || len(run.Cells) != 8 || run.Seed != 7 {
 		t.Errorf("partial %t, %d cells, seed %d", run.Partial, len(run.Cells), run.Seed)
 	}
 	for _, c := range run.Cells {
 		if c.N <= 0 || c.Error != "" {
 			t.Errorf("%s %s %s: N %d, error %q", c.Scenario, c.Case.Name, c.Stack, c.N, c.Error)
 		}
-		if lost, ok := c.Value("lost"); c.Case.Name != "connect" && c.Case.Name != "idle" && (!ok || lost != 0) {
+		if lost, ok := c.Value("lost"); c.Case.Name != "connect" && (!ok || lost != 0) {
 			t.Errorf("%s %s: lost %v, %t", c.Case.Name, c.Stack, lost, ok)
 		}
 	}

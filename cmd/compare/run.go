@@ -146,7 +146,7 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 	case stopped:
 		return errInterrupted
 	case failed > 0:
-		return fmt.Errorf("%w: %d cells failed, see above", errFailed, failed)
+		return fmt.Errorf("%w; cells that failed, see above: %d", errFailed, failed)
 	}
 	return nil
 }

@@ -19,8 +19,11 @@ func serveCommand(c *call) error {
 		return err
 	}
 	if *name == "" {
-		_, err := chooseStacks("(none)")
-		return usagef("-stack is missing: %v", err)
+		var names []string
+		for _, s := range bench.Stacks() {
+			names = append(names, s.Name)
+		}
+		return usagef("-stack is missing; there are %s", strings.Join(names, ", "))
 	}
 	stacks, err := chooseStacks(*name)
 	if err != nil {
@@ -56,7 +59,7 @@ func serveCommand(c *call) error {
 	case <-c.stop:
 	case <-node.Exited():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 	defer cancel()
 	if err := node.Stop(ctx); err != nil {
 		return fmt.Errorf("the server ended: %w", err)
@@ -73,14 +76,15 @@ func joining(s scenarios.Stack, url string) string {
 			`  {"type":"chat","data":{"room":"lobby","from":"ann","seq":1,"body":"hi"}}`,
 			"ws"+strings.TrimPrefix(url, "http"), s.Path())
 	}
-	client := "socket.io-client@4"
+	module, transports := "socket.io-client", strings.Join(s.Mode.Transports, `", "`)
 	if s.Protocol == scenarios.ProtocolEIO3 {
-		client = "socket.io-client@2"
+		module = "socket.io-client-v2" // as sio/node/package.json calls version 2
 	}
-	return fmt.Sprintf("listening on %s%s\nJoin it with %s:\n"+
-		`  const socket = io(%q)`+"\n"+
+	return fmt.Sprintf("listening on %s%s\nJoin it from a module in sio/node, for example:\n"+
+		`  import io from %q`+"\n"+
+		`  const socket = io(%q, {transports: ["%s"]})`+"\n"+
 		`  socket.emit("join", {room: "lobby", from: "ann", body: "hello"}, console.log)`+"\n"+
 		`  socket.on("chat", console.log)`+"\n"+
 		`  socket.emit("chat", {room: "lobby", from: "ann", seq: 1, body: "hi"})`,
-		url, s.Path(), client, url)
+		url, s.Path(), module, url, transports)
 }

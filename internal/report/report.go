@@ -344,7 +344,7 @@ func caption(t table, rounds []int) string {
 	case most >= stats.MinPairs:
 		text += "; x: times the twin, with the 95 % interval of that"
 	default:
-		text += "; x: times the twin, round by round"
+		text += "; x: times the twin, round by round: too few to tell a difference"
 	}
 	return text
 }

@@ -310,7 +310,6 @@ const stopLimit = 5 * time.Second
 func (c *child) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
-	var errs []error
 	if c.load != nil {
 		c.load.Close()
 	}
@@ -320,8 +319,14 @@ func (c *child) stop() error {
 		return true
 	})
 	closing.Wait()
-	if c.chat != nil {
-		errs = append(errs, c.chat.Shutdown(ctx), c.http.Shutdown(ctx))
+	if c.chat == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	if err := c.chat.Shutdown(ctx); err != nil {
+		return fmt.Errorf("the chat did not shut down within %v: %w", stopLimit, err)
+	}
+	if err := c.http.Shutdown(ctx); err != nil {
+		return fmt.Errorf("a request did not end within %v: %w", stopLimit, err)
+	}
+	return nil
 }

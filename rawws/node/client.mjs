@@ -1,5 +1,5 @@
 // The chat over a plain WebSocket, on ws: the client. It does not come back
-// by itself; that is the subject of another file.
+// by itself.
 
 import { WebSocket } from 'ws';
 

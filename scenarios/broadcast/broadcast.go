@@ -27,16 +27,18 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 		{Name: "echo", Clients: 1, Size: 128, Rate: 2000, Warmup: warmup, Window: window},
 		{Name: "steady", Clients: 100, Size: 128, Rate: 200, Warmup: warmup, Window: window},
 		{Name: "fan-out", Clients: 1000, Size: 128, Rate: 20, Warmup: warmup, Window: 2 * window},
-		{Name: "both-ways", Clients: 100, Size: 128, Rate: 200, Warmup: warmup, Window: window},
-		{Name: "saturation", Clients: 100, Size: 128, Warmup: warmup, Window: window},
 		{Name: "connect", Clients: 1, Samples: 20},
-		{Name: "idle", Clients: 1000},
 	}
 	if p == scenarios.Full {
 		for i := range cases {
 			cases[i].Window *= 10
 			cases[i].Samples *= 5
 		}
+		cases = append(cases,
+			scenarios.Case{Name: "both-ways", Clients: 100, Size: 128, Rate: 200, Warmup: warmup, Window: 10 * window},
+			scenarios.Case{Name: "saturation", Clients: 100, Size: 128, Warmup: warmup, Window: 2 * window},
+			scenarios.Case{Name: "idle", Clients: 1000},
+		)
 		for _, size := range []int{32, 4096} {
 			cases = append(cases, scenarios.Case{
 				Name: "steady", Clients: 100, Size: size, Rate: 200,
@@ -119,7 +121,7 @@ func verdict(r scenarios.LoadReport) error {
 
 // Limits beyond which a cell carries a doubt.
 const (
-	maxClientShare = 0.5    // of a core, DESIGN.md
+	maxClientShare = 0.5    // of a core; beyond it, it may be what limits
 	maxLateness    = 1.5e-3 // seconds at p99
 	minMessages    = 20     // a p99 of fewer is about one or two of them
 )

@@ -1,5 +1,5 @@
 // The chat over Socket.IO, on socket.io-client: the client. It does not come
-// back by itself; that is the subject of another file.
+// back by itself.
 
 import { io } from 'socket.io-client';
 import io2 from 'socket.io-client-v2';
