@@ -179,7 +179,7 @@ func TestStartFails(t *testing.T) {
 		{"codec", Spec{Name: "x", Start: Start{Role: Load, Program: "no"}}, []string{`no codec`}},
 		{"address", Spec{Name: "x", Start: Start{Role: Server, Program: "test", Addr: "127.0.0.1:99999"}}, []string{"invalid port"}},
 		{"argv", Spec{Name: "x", Argv: []string{"/nonexistent/program"}}, []string{"/nonexistent/program", "no such file"}},
-		{"silent", Spec{Name: "x", Argv: []string{"true"}}, []string{"process ended by itself"}},
+		{"silent", Spec{Name: "x", Argv: []string{"/bin/sh", "-c", "exit 0"}}, []string{"process ended by itself"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := New(t.Context(), tt.spec)
