@@ -401,7 +401,12 @@ func (g *Generator) warmUp() (n, window int) {
 	clients := len(g.conns)
 	n = max((g.spec.Warmup+clients-1)/clients, warmMessages)
 	n = max(1, min(n, warmBytes/(size*clients)))
-	return n, max(1, min(inFlight, inFlightBytes/size))
+	return n, g.atOnce(inFlight)
+}
+
+// atOnce bounds the messages on their way by their bytes, too.
+func (g *Generator) atOnce(most int) int {
+	return max(1, min(most, inFlightBytes/len(g.object.with(g.next))))
 }
 
 // Warm sends messages as fast as they come back until the number of
@@ -515,11 +520,10 @@ func (g *Generator) Window(ctx context.Context) error {
 // saturate sends as fast as messages come back. How many that are is decided
 // beforehand by what the warm-up managed.
 func (g *Generator) saturate(ctx context.Context, w *window) {
-	size := len(g.object.with(g.next))
 	n := int(g.pace * g.spec.Saturate.Seconds())
 	n = max(2*inFlightSaturated, min(n, maxSaturated/len(g.conns)))
 	w.phase = g.begin(n, nil)
-	sent, err := g.flood(ctx, w.phase, max(1, min(inFlightSaturated, inFlightBytes/size)))
+	sent, err := g.flood(ctx, w.phase, g.atOnce(inFlightSaturated))
 	w.report.Sent, w.broken = int64(sent), err
 }
 

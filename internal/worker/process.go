@@ -304,9 +304,6 @@ func (p *Process) Died() error {
 	return p.err
 }
 
-// Stderr returns the end of what the worker has written to standard error.
-func (p *Process) Stderr() string { return p.stderr.String() }
-
 // tailSize is how much of a worker's standard error is kept, in bytes.
 const tailSize = 4 << 10
 
