@@ -1,5 +1,5 @@
 // Package netlab is the network between clients and servers: relays that count
-// what passes.
+// what passes, and that delay it or do it harm.
 package netlab
 
 import (
@@ -20,6 +20,7 @@ import (
 // Relay forwards TCP connections to one address and counts what passes. It
 // counts before it forwards, so that whoever has seen a byte finds it counted.
 type Relay struct {
+	scenarios.Harmless
 	target   string
 	listener net.Listener
 	ctx      context.Context

@@ -155,6 +155,7 @@ type Ratio struct {
 	Low, High  float64 // its interval; 0 and +Inf if there are too few pairs
 	Confidence float64 // of the interval, 0 if there is none
 	P          float64 // Wilcoxon, two-sided
+	Constant   bool    // neither side varies from pair to pair
 }
 
 // Compare takes the ratios a[i]/b[i] of paired figures, which must be positive
@@ -183,5 +184,11 @@ func Compare(a, b []float64) (Ratio, error) {
 		High:       math.Exp(s.High),
 		Confidence: s.Confidence,
 		P:          w.P,
+		Constant:   constant(a) && constant(b),
 	}, nil
+}
+
+// constant reports whether all figures are the same.
+func constant(figures []float64) bool {
+	return !slices.ContainsFunc(figures, func(x float64) bool { return x != figures[0] })
 }
