@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
+	"wsvsio/internal/wire"
 	"wsvsio/scenarios"
 )
 
@@ -33,10 +36,14 @@ type Delivery struct {
 }
 
 // Codec is the client's half of a wire protocol, without input or output:
-// bytes go in, bytes and deliveries come out. Each connection has its own.
+// bytes go in, bytes and deliveries come out. Each client has its own.
+//
+// Over a WebSocket it has one stream, over long polling two. What it has to
+// say waits inside until it is taken.
 type Codec struct {
-	proto protocol
-	key   [4]byte // masks what the client sends
+	proto   protocol
+	polling *polling // nil over a WebSocket
+	key     [4]byte  // masks what the client sends
 
 	accept   string // of the handshake, until it is done
 	rest     []byte // the start of a frame whose end has not come yet
@@ -44,6 +51,7 @@ type Codec struct {
 	inside   bool
 
 	out        []byte
+	payload    []byte // of the frame that is being built
 	deliveries []Delivery
 
 	pingEvery time.Duration
@@ -54,11 +62,11 @@ type Codec struct {
 type protocol interface {
 	target(path string) string           // of the HTTP request
 	text(c *Codec, message []byte) error // one text message of the server
-	join(dst []byte, id int64, room, from string) []byte
-	chat(dst []byte, object []byte) []byte
+	request(dst []byte, kind string, id int64, room, from string) []byte
+	event(dst []byte, kind string, object []byte) []byte
 }
 
-// NewCodec returns a codec for one connection.
+// NewCodec returns a codec for one client.
 func NewCodec(p scenarios.Protocol) (*Codec, error) {
 	c := &Codec{}
 	switch p {
@@ -79,42 +87,126 @@ func NewCodec(p scenarios.Protocol) (*Codec, error) {
 	return c, nil
 }
 
-// Hello returns the request that opens the connection (RFC 6455, section 4.1).
-func (c *Codec) Hello(host, path string) []byte {
+// Streams is how many TCP connections the client has.
+func (c *Codec) Streams() int {
+	if c.polling != nil {
+		return 2
+	}
+	return 1
+}
+
+// Open opens the session over a WebSocket (RFC 6455, section 4.1) or over long
+// polling.
+func (c *Codec) Open(transport, host, path string) error {
+	if transport == scenarios.Polling {
+		e, ok := c.proto.(engineIO)
+		if !ok {
+			return errors.New("a plain WebSocket has no long polling")
+		}
+		c.polling = newPolling(e.version, host, path)
+		c.polling.start()
+		return nil
+	}
 	var nonce [16]byte
 	rand.Read(nonce[:])
 	key := base64.StdEncoding.EncodeToString(nonce[:])
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	c.accept = base64.StdEncoding.EncodeToString(sum[:])
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
+	c.accept = acceptOf(key)
+	c.out = fmt.Appendf(c.out, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
 		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
 		c.proto.target(path), host, key)
+	return nil
 }
 
-// Join appends the request to enter a room without a word to the others.
-func (c *Codec) Join(dst []byte, id int64, room, from string) []byte {
-	return appendFrame(dst, opText, c.key, c.proto.join(nil, id, room, from))
+// acceptOf is the server's answer to a key.
+func acceptOf(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Chat appends a chat message, given as its JSON object.
-func (c *Codec) Chat(dst, object []byte) []byte {
-	return appendFrame(dst, opText, c.key, c.proto.chat(nil, object))
+// Request asks to "join" or to "leave" a room without a word to the others.
+// The answer is an Ack with the same id.
+func (c *Codec) Request(kind string, id int64, room, from string) {
+	c.say(c.proto.request(c.payload[:0], kind, id, room, from))
 }
 
-// Ping returns the heartbeat that the client has to send every so often, and
-// how often; zero where the server sends it.
-func (c *Codec) Ping() ([]byte, time.Duration) {
-	if c.pingEvery == 0 {
-		return nil, 0
+// Event sends a "chat" message or one to "announce", given as its JSON object.
+func (c *Codec) Event(kind string, object []byte) {
+	c.say(c.proto.event(c.payload[:0], kind, object))
+}
+
+// PingEvery is how often the client has to ping; 0 where the server does.
+func (c *Codec) PingEvery() time.Duration { return c.pingEvery }
+
+// Ping sends a heartbeat.
+func (c *Codec) Ping() { c.say(append(c.payload[:0], '2')) }
+
+// say sends one text message. Its buffer is used again.
+func (c *Codec) say(message []byte) {
+	c.payload = message
+	if c.polling != nil {
+		c.polling.send(message)
+		return
 	}
-	return appendFrame(nil, opText, c.key, []byte("2")), c.pingEvery
+	c.out = wire.AppendFrame(c.out, wire.OpText, c.key, message)
 }
 
-// Feed takes what has been read from the connection. It returns what is to be
-// written in answer and what was delivered, both valid until the next call.
-// After an error the connection is of no use.
-func (c *Codec) Feed(in []byte) (out []byte, deliveries []Delivery, err error) {
-	c.out, c.deliveries = c.out[:0], c.deliveries[:0]
+// Take appends what is to be written on a stream now.
+func (c *Codec) Take(dst []byte, stream int) []byte {
+	if c.polling != nil {
+		return c.polling.take(dst, stream)
+	}
+	dst = append(dst, c.out...)
+	c.out = c.out[:0]
+	if cap(c.out) > keptBuffer {
+		c.out = nil
+	}
+	return dst
+}
+
+// keptBuffer is the largest buffer that a client keeps between its messages,
+// so that ten thousand idle ones are small.
+const keptBuffer = 1 << 10
+
+// Posting reports whether the answer to a post has not come yet. A poll without
+// one is as it should be.
+func (c *Codec) Posting() bool {
+	return c.polling != nil && c.polling.streams[posts].busy
+}
+
+// Unwritten is how many packets wait for the answer to a post.
+func (c *Codec) Unwritten() int {
+	if c.polling == nil {
+		return 0
+	}
+	return len(c.polling.ends)
+}
+
+// Closed takes the end of a stream. It returns nil if the client can go on: the
+// stream is then opened again when there is something to write on it.
+func (c *Codec) Closed(stream int, why error) error {
+	if c.polling == nil || !errors.Is(why, io.EOF) {
+		return why
+	}
+	return c.polling.closed(stream)
+}
+
+// Requests is how many HTTP requests the client has sent.
+func (c *Codec) Requests() int64 {
+	if c.polling != nil {
+		return c.polling.count()
+	}
+	return 1
+}
+
+// Feed takes what has been read from a stream and returns what was delivered,
+// valid until the next call. After an error the client is of no use.
+func (c *Codec) Feed(stream int, in []byte) (deliveries []Delivery, err error) {
+	c.deliveries = c.deliveries[:0]
+	if c.polling != nil {
+		// A packet is valid until its stream is fed again.
+		err := c.polling.feed(stream, in, func(packet []byte) error { return c.proto.text(c, packet) })
+		return c.deliveries, err
+	}
 	kept := len(c.rest) > 0
 	if kept {
 		c.rest = append(c.rest, in...)
@@ -129,7 +221,7 @@ func (c *Codec) Feed(in []byte) (out []byte, deliveries []Delivery, err error) {
 		}
 		in = in[size:]
 	}
-	if errors.Is(err, errShort) {
+	if errors.Is(err, wire.ErrShort) {
 		err = nil
 	}
 	switch {
@@ -141,7 +233,7 @@ func (c *Codec) Feed(in []byte) (out []byte, deliveries []Delivery, err error) {
 	default:
 		c.rest = nil
 	}
-	return c.out, c.deliveries, err
+	return c.deliveries, err
 }
 
 // handshake reads the answer to Hello.
@@ -151,7 +243,7 @@ func (c *Codec) handshake(in []byte) (int, error) {
 		if len(in) > 16<<10 {
 			return 0, errors.New("handshake: header of more than 16 KiB")
 		}
-		return 0, errShort
+		return 0, wire.ErrShort
 	}
 	lines := bytes.Split(in[:end], []byte("\r\n"))
 	if !bytes.HasPrefix(lines[0], []byte("HTTP/1.1 101 ")) {
@@ -179,43 +271,47 @@ func (c *Codec) handshake(in []byte) (int, error) {
 
 // frame reads one frame.
 func (c *Codec) frame(in []byte) (int, error) {
-	fin, opcode, payload, size, err := parseFrame(in)
+	f, size, err := wire.ParseFrame(in)
+	if f.Masked {
+		return 0, errors.New("masked frame from a server")
+	}
 	if err != nil {
 		return 0, err
 	}
-	switch opcode {
-	case opPing:
-		c.out = appendFrame(c.out, opPong, c.key, payload)
+	payload := f.Payload
+	switch f.Opcode {
+	case wire.OpPing:
+		c.out = wire.AppendFrame(c.out, wire.OpPong, c.key, payload)
 		return size, nil
-	case opPong:
+	case wire.OpPong:
 		return size, nil
-	case opClose:
+	case wire.OpClose:
 		return 0, closeReason(payload)
-	case opText:
+	case wire.OpText:
 		if c.inside {
 			return 0, errors.New("new message inside a fragmented one")
 		}
-		if fin {
+		if f.Fin {
 			return size, c.proto.text(c, payload)
 		}
 		c.inside, c.fragment = true, append([]byte(nil), payload...)
 		return size, nil
-	case opContinuation:
+	case wire.OpContinuation:
 		if !c.inside {
 			return 0, errors.New("continuation of no message")
 		}
-		if len(c.fragment)+len(payload) > maxMessage {
+		if len(c.fragment)+len(payload) > wire.MaxMessage {
 			return 0, errors.New("fragmented message is too long")
 		}
 		c.fragment = append(c.fragment, payload...)
-		if !fin {
+		if !f.Fin {
 			return size, nil
 		}
 		whole := c.fragment
 		c.inside, c.fragment = false, nil
 		return size, c.proto.text(c, whole)
 	default:
-		return 0, fmt.Errorf("frame with opcode 0x%x; the chat sends text", opcode)
+		return 0, fmt.Errorf("frame with opcode 0x%x; the chat sends text", f.Opcode)
 	}
 }
 
@@ -228,14 +324,15 @@ type raw struct{}
 
 func (raw) target(path string) string { return path }
 
-func (raw) join(dst []byte, id int64, room, from string) []byte {
-	return fmt.Appendf(dst, `{"type":"join","id":%d,"data":{"room":%q,"from":%q}}`, id, room, from)
+func (raw) request(dst []byte, kind string, id int64, room, from string) []byte {
+	return fmt.Appendf(dst, `{"type":%q,"id":%d,"data":{"room":%q,"from":%q}}`, kind, id, room, from)
 }
 
 var rawChat = []byte(`{"type":"chat","data":`)
 
-func (raw) chat(dst, object []byte) []byte {
-	return append(append(append(dst, rawChat...), object...), '}')
+func (raw) event(dst []byte, kind string, object []byte) []byte {
+	dst = append(append(append(dst, `{"type":"`...), kind...), `","data":`...)
+	return append(append(dst, object...), '}')
 }
 
 func (raw) text(c *Codec, m []byte) error {
@@ -254,7 +351,7 @@ func (raw) text(c *Codec, m []byte) error {
 		return fmt.Errorf("text frame: %w", err)
 	}
 	switch e.Type {
-	case "chat":
+	case "chat", "announce":
 		c.deliver(Chat, 0, e.Data)
 	case "ack":
 		c.deliver(Ack, e.ID, []byte(e.Error))
@@ -272,14 +369,15 @@ func (p engineIO) target(path string) string {
 	return fmt.Sprintf("%s?EIO=%d&transport=websocket", path, p.version)
 }
 
-func (engineIO) join(dst []byte, id int64, room, from string) []byte {
-	return fmt.Appendf(dst, `42%d["join",{"room":%q,"from":%q}]`, id, room, from)
+func (engineIO) request(dst []byte, kind string, id int64, room, from string) []byte {
+	return fmt.Appendf(dst, `42%d[%q,{"room":%q,"from":%q}]`, id, kind, room, from)
 }
 
 var eioChat = []byte(`42["chat",`)
 
-func (engineIO) chat(dst, object []byte) []byte {
-	return append(append(append(dst, eioChat...), object...), ']')
+func (engineIO) event(dst []byte, kind string, object []byte) []byte {
+	dst = append(append(append(dst, `42["`...), kind...), `",`...)
+	return append(append(dst, object...), ']')
 }
 
 func (p engineIO) text(c *Codec, m []byte) error {
@@ -301,8 +399,7 @@ func (p engineIO) text(c *Codec, m []byte) error {
 	case '1':
 		return errors.New("Engine.IO session closed by the server")
 	case '2': // the server's heartbeat, in Engine.IO 4
-		pong := append([]byte{'3'}, m[1:]...)
-		c.out = appendFrame(c.out, opText, c.key, pong)
+		c.say(append(append(c.payload[:0], '3'), m[1:]...))
 		return nil
 	case '3', '6': // pong and noop
 		return nil
@@ -326,7 +423,7 @@ func (p engineIO) open(c *Codec, data []byte) error {
 	}
 	if p.version == 4 {
 		// Socket.IO 5 of Engine.IO 4: the client opens the namespace.
-		c.out = appendFrame(c.out, opText, c.key, []byte("40"))
+		c.say(append(c.payload[:0], "40"...))
 		return nil
 	}
 	if h.PingInterval > 0 {
@@ -379,10 +476,19 @@ func (p engineIO) packet(c *Codec, m []byte) error {
 		c.deliver(Ack, id, []byte(problem))
 		return nil
 	}
-	if len(args) == 2 && string(args[0]) == `"chat"` {
+	if len(args) == 2 && (string(args[0]) == `"chat"` || string(args[0]) == `"announce"`) {
 		c.deliver(Chat, 0, args[1])
 		return nil
 	}
 	c.deliver(Other, 0, nil)
 	return nil
+}
+
+// closeReason reads the payload of a close frame.
+func closeReason(payload []byte) error {
+	if len(payload) < 2 {
+		return errors.New("closed by the server, no reason given")
+	}
+	return fmt.Errorf("closed by the server: code %d %s",
+		binary.BigEndian.Uint16(payload), payload[2:])
 }

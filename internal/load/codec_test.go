@@ -45,8 +45,8 @@ func text(payload string) string { return server(0x81, payload) }
 // feed feeds a stream in pieces of n bytes and describes what came of it.
 func feed(c *Codec, stream string, n int) (got []string, out []byte, err error) {
 	for piece := range slices.Chunk([]byte(stream), n) {
-		answer, deliveries, err := c.Feed(piece)
-		out = append(out, answer...)
+		deliveries, err := c.Feed(0, piece)
+		out = c.Take(out, 0)
 		for _, d := range deliveries {
 			got = append(got, fmt.Sprintf("%d %d %s", d.Kind, d.ID, d.Data))
 		}
@@ -164,7 +164,10 @@ func TestRefused(t *testing.T) {
 
 func TestHandshake(t *testing.T) {
 	c := newOpen(t, scenarios.ProtocolRaw)
-	hello := string(c.Hello("h:1", "/ws"))
+	if err := c.Open(scenarios.WebSocket, "h:1", "/ws"); err != nil {
+		t.Fatal(err)
+	}
+	hello := string(c.Take(nil, 0))
 	for _, want := range []string{"GET /ws HTTP/1.1\r\n", "Host: h:1\r\n", "Sec-WebSocket-Version: 13\r\n"} {
 		if !strings.Contains(hello, want) {
 			t.Errorf("request %q lacks %q", hello, want)
@@ -203,33 +206,14 @@ func TestPing(t *testing.T) {
 			}
 		}
 		want := map[scenarios.Protocol]time.Duration{scenarios.ProtocolEIO3: 300 * time.Millisecond}[p]
-		if _, every := c.Ping(); every != want {
+		if every := c.PingEvery(); every != want {
 			t.Errorf("%s: the client pings every %v, want %v", p, every, want)
 		}
 	}
 }
 
-func TestMasking(t *testing.T) {
-	for _, size := range []int{0, 1, 125, 126, 65535, 65536} {
-		payload := bytes.Repeat([]byte("ab"), size)[:size]
-		f := appendFrame(nil, opText, [4]byte{1, 2, 3, 4}, payload)
-		header := len(f) - size
-		for i := range payload {
-			if f[header+i]^[]byte{1, 2, 3, 4}[i%4] != payload[i] {
-				t.Fatalf("size %d: byte %d is not masked by the key", size, i)
-			}
-		}
-		// Unmasked it must be what the other direction reads.
-		plain := append([]byte{f[0], f[1] &^ 0x80}, f[2:header-4]...)
-		_, op, got, n, err := parseFrame(append(plain, payload...))
-		if err != nil || op != opText || n != len(plain)+size || !bytes.Equal(got, payload) {
-			t.Errorf("size %d: read back as opcode %d, %d bytes: %v", size, op, n, err)
-		}
-	}
-}
-
 func TestObject(t *testing.T) {
-	o := newObject(5)
+	o := newObject("bench", 5)
 	good := string(o.with(scenarios.FirstSeq + 7))
 	if want := `{"room":"bench","from":"load","seq":1000000007,"body":"xxxxx"}`; good != want {
 		t.Fatalf("object %s, want %s", good, want)
@@ -249,21 +233,44 @@ func TestObject(t *testing.T) {
 	}
 }
 
-func TestQuantiles(t *testing.T) {
-	var samples []int64
-	for i := int64(1000); i > 0; i-- {
-		samples = append(samples, i*1e6)
-	}
-	got := quantiles(samples)
-	want := scenarios.Quantiles{N: 1000, P50: .5, P90: .9, P99: .99, P999: .999, Max: 1}
-	if got != want {
-		t.Errorf("of 1 ms … 1 s: %+v, want %+v", got, want)
-	}
-	if got := quantiles([]int64{5e9}); got.P50 != 5 || got.P999 != 5 || got.Max != 5 {
-		t.Errorf("of one sample: %+v", got)
-	}
-	if got := quantiles(nil); got != (scenarios.Quantiles{}) {
-		t.Errorf("of none: %+v", got)
+// TestSay compares what a client says with the frames, unmasked.
+func TestSay(t *testing.T) {
+	for protocol, want := range map[scenarios.Protocol][]string{
+		scenarios.ProtocolRaw: {
+			`{"type":"join","id":1,"data":{"room":"r","from":"a"}}`,
+			`{"type":"leave","id":3,"data":{"room":"r","from":"a"}}`,
+			`{"type":"chat","data":{"x":1}}`,
+			`{"type":"announce","data":{"x":2}}`,
+		},
+		scenarios.ProtocolEIO4: {
+			`421["join",{"room":"r","from":"a"}]`,
+			`423["leave",{"room":"r","from":"a"}]`,
+			`42["chat",{"x":1}]`,
+			`42["announce",{"x":2}]`,
+		},
+	} {
+		c := newOpen(t, protocol)
+		c.Request("join", 1, "r", "a")
+		c.Request("leave", 3, "r", "a")
+		c.Event("chat", []byte(`{"x":1}`))
+		c.Event("announce", []byte(`{"x":2}`))
+		out := c.Take(nil, 0)
+		var got []string
+		for len(out) > 0 {
+			n := int(out[1] & 0x7F)
+			payload := out[6 : 6+n]
+			for i := range payload {
+				payload[i] ^= c.key[i%4]
+			}
+			got = append(got, string(payload))
+			out = out[6+n:]
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: said %q, want %q", protocol, got, want)
+		}
+		if again := c.Take(nil, 0); len(again) > 0 {
+			t.Errorf("%s: %q is there twice", protocol, again)
+		}
 	}
 }
 

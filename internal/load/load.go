@@ -6,31 +6,30 @@
 // server shows in every message it delayed (no coordinated omission). What
 // arrives is compared with what was sent, byte for byte, and every delivery is
 // accounted for.
+//
+// It is one event loop on one thread, which sends, receives and keeps the time.
+// Between the calls of a Generator nothing runs.
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
+	"runtime"
 	"slices"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"wsvsio/scenarios"
 )
 
 const (
-	room = "bench"
-	from = "load"
-
-	// dialing is how many connections are opened at once; more of them only
-	// overflow the server's accept queue.
+	// dialing is how many clients connect at once; more of them only overflow
+	// the server's accept queue.
 	dialing = 64
 
 	// inFlight and inFlightBytes bound the messages on their way during the
@@ -42,614 +41,868 @@ const (
 	// frames queue up and writes them at once should be able to show it.
 	inFlightSaturated = 64
 
-	// warmMessages is the least that a warm-up sends: with a thousand clients
-	// 15,000 deliveries are the sender's path taken 15 times. warmBytes is the
-	// most that it has delivered, so that it ends with long bodies, too.
-	warmMessages = 40
+	// warmMessages is the least that a warm-up sends, and warmBytes the most
+	// that it has delivered, so that it ends with long bodies, too.
+	warmMessages = calm
 	warmBytes    = 256 << 20
 
-	// readBuffer holds some thirty messages of 128 B, or a part of a long one.
-	readBuffer = 8 << 10
+	// calm is how many messages of a warm-up, the last, are sent one at a time.
+	// A connection costs more as long as it is young: the first segments that
+	// come are acknowledged at once, each in the server's time, where later the
+	// system waits. Measured with 1000 clients: 9.3 µs of CPU per delivery on
+	// the floor after 16 segments, 7.4 µs from 24 on. A server that writes at
+	// once what has queued up sends few segments while messages come thick and
+	// fast, and its connections would be the youngest in the window.
+	calm = 24
 
 	// maxSaturated is how many deliveries a window at saturation has at most;
 	// of each a byte is kept.
-	maxSaturated = 20_000_000
+	maxSaturated = 50_000_000
 
-	// drain is how long nothing may arrive before what is missing counts as
+	// patience is how long nothing may arrive before what is missing counts as
 	// lost.
-	drain = 2 * time.Second
+	patience = 2 * time.Second
+
+	// slowBuffer is the receive buffer of a client that will stop reading, in
+	// bytes, and slowSegment the largest segment that it takes: that of
+	// Ethernet. With those of the loopback the systems at both ends would keep
+	// megabytes for it before the server noticed.
+	slowBuffer  = 4 << 10
+	slowSegment = 1460
+
+	// settle is how long a phase waits for what is under way to arrive.
+	settle = 50 * time.Microsecond
+
+	// postLimit is how long a phase waits for the answers to posts.
+	postLimit = time.Second
+
+	// maxEarly is how often a client asks again that was refused too early.
+	maxEarly = 10
+
+	// lead is when the first message is due: whoever asked and the server are
+	// at rest again then.
+	lead = 2 * time.Millisecond
 )
 
-// Generator holds the connections of one load.
+// Generator holds the clients of one load. Its methods may be called from
+// several goroutines, one after the other.
 type Generator struct {
-	spec   scenarios.LoadSpec
-	conns  []*conn
-	ended  sync.WaitGroup
-	start  time.Time
-	dead   chan struct{} // closed when the first connection ends
-	fatal  sync.Once
-	phase  atomic.Pointer[phase]
-	next   int64   // sequence number of the next message
-	pace   float64 // messages a second in the warm-up
-	object object
-	window *window // once it is over
+	spec  scenarios.LoadSpec
+	start time.Time
+	ctx   context.Context // ends with Close
+	quit  context.CancelFunc
+
+	mu         sync.Mutex // the event loop belongs to whoever holds it
+	poll       poller
+	on         arrived // g.arrived, made once
+	addr       netip.AddrPort
+	retired    []*stream // that were closed and opened again
+	clients    []*client // the churners come last
+	ready      int       // that have joined
+	unanswered int       // requests of living clients
+	deaths     int
+	died       *client // the first
+	ping       time.Duration
+	out        []byte
+
+	rooms  []object // what is sent, of each room
+	next   int64    // sequence number of the next message
+	phase  *phase
+	cycles int64
+
+	mark   scenarios.Count // what was counted until the phase began
+	window *window         // once it is over
 }
 
-// conn is one connection. Its reader owns all fields but the atomic ones.
-type conn struct {
-	g     *Generator
-	net   net.Conn
-	codec *Codec
+// client is one client of the chat.
+type client struct {
+	g       *Generator
+	index   int
+	room    int
+	codec   *Codec
+	streams []*stream
+	stage   stage
+	asked   bool // something, and has no answer yet
+	slow    bool // will stop reading
+	stopped bool // has done so
+	churns  bool
+	died    error
+	pingAt  time.Duration
+	early   int // polls that the server refused because it was not ready
 
-	up, down atomic.Int64 // bytes written and read
-	requests chan Delivery
-	died     atomic.Pointer[error]
-	closing  atomic.Bool
+	queued  []int    // messages that were handed to the codec and not written
+	blocked []offset // messages that wait for room in the socket
 
-	phase   *phase
-	got     []uint8 // per message of the phase: how often it arrived
-	missing int
-	last    []int // the latest message that arrived, of each sender
-	tally   tally
+	account
 }
 
-// tally is what one connection has counted in one phase.
-type tally struct {
-	latency   []int64 // ns, due time to receipt
-	fromWrite []int64 // ns, write to receipt
-	dup       int64
-	reordered int64
-	corrupt   int64
+// stage is how far a client has come.
+type stage uint8
+
+const (
+	opening stage = iota
+	joining
+	joined
+	leaving // a churner that goes
+	away
+	returning // and comes back
+)
+
+// offset is where a message ends in the bytes of its stream.
+type offset struct {
+	message int
+	end     int64
 }
 
-// phase is a run of messages: the warm-up or the window.
-type phase struct {
-	first    int64 // sequence number
-	n        int
-	due      []time.Duration // since the generator's start; empty in a warm-up
-	wrote    []atomic.Int64  // ns since the generator's start
-	pending  atomic.Int64    // connections that have not got everything yet
-	complete chan struct{}
-	arrived  atomic.Int64  // grows whenever something arrives
-	echoes   chan struct{} // the sender's own messages, for the warm-up
-	lastAt   atomic.Int64  // ns since the generator's start
-}
+// The ids of the requests. The floor answers every one with 1.
+const (
+	joinID = 1 + iota
+	markID
+	leaveID
+	backID
+)
 
-// object is the JSON object of a message, all but its sequence number.
-type object struct{ head, tail []byte }
-
-const seqDigits = 10
-
-func newObject(size int) object {
-	return object{
-		head: fmt.Appendf(nil, `{"room":%q,"from":%q,"seq":`, room, from),
-		tail: fmt.Appendf(nil, `,"body":%q}`, bytes.Repeat([]byte("x"), size)),
-	}
-}
-
-func (o object) with(seq int64) []byte {
-	b := append([]byte(nil), o.head...)
-	b = strconv.AppendInt(b, seq, 10)
-	return append(b, o.tail...)
-}
-
-// seq returns the sequence number of an object, and false if it is not the
-// object that was sent.
-func (o object) seq(got []byte) (int64, bool) {
-	if len(got) != len(o.head)+seqDigits+len(o.tail) ||
-		!bytes.Equal(got[:len(o.head)], o.head) ||
-		!bytes.Equal(got[len(o.head)+seqDigits:], o.tail) {
-		return 0, false
-	}
-	var n int64
-	for _, d := range got[len(o.head) : len(o.head)+seqDigits] {
-		if d < '0' || d > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(d-'0')
-	}
-	return n, true
-}
-
-// Connect opens the connections of a load, one after the other in groups, and
-// has them all join one room. rawURL has no path.
+// Connect opens the clients of a load and has them join their rooms. rawURL has
+// no path.
 func Connect(ctx context.Context, p scenarios.Protocol, rawURL, path string, spec scenarios.LoadSpec) (*Generator, error) {
+	return connect(ctx, newPoller, p, rawURL, path, spec)
+}
+
+func connect(ctx context.Context, newPoller func(time.Time) (poller, error), p scenarios.Protocol, rawURL, path string, spec scenarios.LoadSpec) (*Generator, error) {
+	g := &Generator{
+		spec:  spec,
+		start: time.Now(),
+		next:  scenarios.FirstSeq,
+		ping:  never,
+	}
+	g.on = g.arrived
+	if err := g.check(); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	g := &Generator{
-		spec:   spec,
-		start:  time.Now(),
-		dead:   make(chan struct{}),
-		next:   scenarios.FirstSeq,
-		object: newObject(spec.Size),
-		conns:  make([]*conn, spec.Clients),
+	addr, err := net.ResolveTCPAddr("tcp", u.Host)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
 	}
-	errs := make([]error, spec.Clients)
-	var group sync.WaitGroup
-	turn := make(chan struct{}, dialing)
-	for i := range g.conns {
-		group.Go(func() {
-			turn <- struct{}{}
-			defer func() { <-turn }()
-			g.conns[i], errs[i] = g.dial(ctx, p, u.Host, path)
-		})
+	g.addr = addr.AddrPort()
+	g.makeRooms()
+	if g.poll, err = newPoller(g.start); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
 	}
-	group.Wait()
-	for i, err := range errs {
-		if err != nil {
-			g.Close()
-			return nil, fmt.Errorf("load: client %d of %d: %w", i+1, spec.Clients, err)
+	g.ctx, g.quit = context.WithCancel(context.Background())
+	dial := func(i int) error {
+		c := &client{g: g, index: i, room: i % len(g.rooms)}
+		c.slow = i < spec.Clients && i >= spec.Clients-spec.Slow
+		c.churns = i >= spec.Clients
+		var err error
+		if c.codec, err = NewCodec(p); err != nil {
+			return err
 		}
+		if err := c.codec.Open(spec.Transport, u.Host, path); err != nil {
+			return err
+		}
+		g.clients = append(g.clients, c)
+		for n := range c.codec.Streams() {
+			s := &stream{client: c, index: n}
+			if err := g.poll.open(s, g.addr, c.slow); err != nil {
+				return err
+			}
+			c.streams = append(c.streams, s)
+		}
+		g.flush(c)
+		return nil
+	}
+	err = g.run(ctx, func(ctx context.Context) error {
+		total := spec.Clients + spec.Churners
+		for g.ready < total {
+			for len(g.clients) < total && len(g.clients)-g.ready < dialing {
+				if err := dial(len(g.clients)); err != nil {
+					return fmt.Errorf("client %d of %d: %w", len(g.clients)+1, total, err)
+				}
+			}
+			err := g.turn(ctx, never)
+			if g.died != nil {
+				return fmt.Errorf("client %d of %d: %w", g.died.index+1, total, g.died.died)
+			}
+			if err != nil {
+				return fmt.Errorf("%d of %d clients have joined: %w", g.ready, total, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		g.Close()
+		return nil, fmt.Errorf("load: %w", err)
 	}
 	return g, nil
 }
 
-// dial opens one connection, joins the room and starts the reader.
-func (g *Generator) dial(ctx context.Context, p scenarios.Protocol, host, path string) (*conn, error) {
-	codec, err := NewCodec(p)
-	if err != nil {
-		return nil, err
-	}
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", host)
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{g: g, net: nc, codec: codec, requests: make(chan Delivery, 4)}
-	if err := c.write(codec.Hello(host, path)); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("handshake: %w", err)
-	}
-	g.ended.Add(1)
-	go c.read()
-	if _, err := c.await(ctx, Open); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("handshake: %w", err)
-	}
-	if err := c.write(codec.Join(nil, 1, room, from)); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	answer, err := c.await(ctx, Ack)
-	if err == nil && len(answer.Data) > 0 {
-		err = errors.New(string(answer.Data))
-	}
-	if err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	if ping, every := codec.Ping(); every > 0 {
-		time.AfterFunc(every, func() { c.heartbeat(ping, every) })
-	}
-	return c, nil
-}
-
-// heartbeat pings for as long as the connection lives.
-func (c *conn) heartbeat(ping []byte, every time.Duration) {
-	if c.closing.Load() || c.write(ping) != nil {
-		return
-	}
-	time.AfterFunc(every, func() { c.heartbeat(ping, every) })
-}
-
-// await waits for an answer of the server.
-func (c *conn) await(ctx context.Context, k Kind) (Delivery, error) {
-	for {
-		select {
-		case d, ok := <-c.requests:
-			if !ok {
-				return d, *c.died.Load()
-			}
-			if d.Kind == k {
-				return d, nil
-			}
-		case <-ctx.Done():
-			return Delivery{}, fmt.Errorf("no answer: %w", ctx.Err())
-		}
-	}
-}
-
-// write counts before it writes: counting after it races with the peer.
-func (c *conn) write(b []byte) error {
-	c.up.Add(int64(len(b)))
-	_, err := c.net.Write(b)
-	return err
-}
-
-// read feeds the codec until the connection ends.
-func (c *conn) read() {
-	buffer := make([]byte, readBuffer)
-	var why error
-	for why == nil {
-		n, err := c.net.Read(buffer)
-		now := time.Since(c.g.start)
-		c.down.Add(int64(n))
-		why = err
-		if n == 0 {
-			continue
-		}
-		out, deliveries, err := c.codec.Feed(buffer[:n])
-		if err != nil {
-			why = err
-		}
-		c.take(deliveries, now)
-		if len(out) > 0 {
-			if err := c.write(out); err != nil {
-				why = err
-			}
-		}
-	}
-	if errors.Is(why, io.EOF) {
-		why = errors.New("connection closed by the server without a reason")
-	}
-	c.died.Store(&why)
-	c.g.fatal.Do(func() { close(c.g.dead) })
-	close(c.requests)
-	c.net.Close()
-	c.g.ended.Done()
-}
-
-// take records what arrived at the instant now.
-func (c *conn) take(deliveries []Delivery, now time.Duration) {
-	if len(deliveries) == 0 {
-		return
-	}
-	p := c.g.phase.Load()
-	if p != c.phase {
-		c.enter(p)
-	}
-	for _, d := range deliveries {
-		if d.Kind == Chat && p != nil {
-			c.message(p, d.Data, now)
-		} else if d.Kind == Open || d.Kind == Ack {
-			d.Data = bytes.Clone(d.Data)
-			select {
-			case c.requests <- d:
-			default: // an answer that nobody asked for
-			}
-		}
-	}
-	if p != nil {
-		p.arrived.Add(1)
-		p.lastAt.Store(int64(now))
-	}
-}
-
-// enter begins a new phase.
-func (c *conn) enter(p *phase) {
-	c.phase = p
-	c.got = make([]uint8, p.n)
-	c.missing = p.n
-	c.last = make([]int, c.g.senders())
-	for i := range c.last {
-		c.last[i] = -1
-	}
-	c.tally = tally{}
-	if len(p.due) > 0 {
-		c.tally.latency = make([]int64, 0, p.n)
-		c.tally.fromWrite = make([]int64, 0, p.n)
-	}
-}
-
-// message records one chat message.
-func (c *conn) message(p *phase, data []byte, now time.Duration) {
-	seq, ok := c.g.object.seq(data)
-	i := int(seq - p.first)
+// check refuses a load that cannot be.
+func (g *Generator) check() error {
+	s := g.spec
+	rooms := max(1, s.Rooms)
 	switch {
-	case !ok || seq >= p.first+int64(p.n):
-		c.tally.corrupt++
-		return
-	case seq < p.first || c.got[i] > 0:
-		// One of an earlier phase was complete, so this is a second copy.
-		c.tally.dup++
-		return
+	case s.Clients < 1:
+		return errors.New("a load needs a client")
+	case s.Clients%rooms != 0:
+		return fmt.Errorf("%d clients cannot be spread evenly over %d rooms", s.Clients, rooms)
+	case g.senders()*g.spread() > s.Clients-s.Slow:
+		return fmt.Errorf("%d senders in each of %d rooms are more than the %d clients that read", g.senders(), rooms, s.Clients-s.Slow)
+	case s.Slow > 0 && rooms > 1, s.Churners > 0 && rooms > 1:
+		return errors.New("slow clients and churners need a single room")
 	}
-	c.got[i]++
-	if last := &c.last[i%len(c.last)]; i < *last {
-		c.tally.reordered++
-	} else {
-		*last = i
-	}
-	if len(p.due) > 0 {
-		c.tally.latency = append(c.tally.latency, int64(now-p.due[i]))
-		c.tally.fromWrite = append(c.tally.fromWrite, int64(now)-p.wrote[i].Load())
-	}
-	c.missing--
-	if c == c.g.conns[0] {
-		select {
-		case p.echoes <- struct{}{}:
-		default:
-		}
-	}
-	if c.missing == 0 && p.pending.Add(-1) == 0 {
-		close(p.complete)
-	}
-}
-
-// begin makes a phase of n messages the current one.
-func (g *Generator) begin(n int, due []time.Duration) *phase {
-	p := &phase{
-		first:    g.next,
-		n:        n,
-		due:      due,
-		wrote:    make([]atomic.Int64, n),
-		complete: make(chan struct{}),
-		echoes:   make(chan struct{}, n),
-	}
-	p.pending.Store(int64(len(g.conns)))
-	g.next += int64(n)
-	g.phase.Store(p)
-	return p
-}
-
-// senders is how many connections send, in turn, from the first on.
-func (g *Generator) senders() int { return max(1, g.spec.Senders) }
-
-// send writes message i of a phase.
-func (g *Generator) send(p *phase, i int) error {
-	c := g.conns[i%g.senders()]
-	b := c.codec.Chat(nil, g.object.with(p.first+int64(i)))
-	p.wrote[i].Store(int64(time.Since(g.start)))
-	return c.write(b)
-}
-
-// warmUp returns how many messages the warm-up sends and how many of them may
-// be on their way.
-func (g *Generator) warmUp() (n, window int) {
-	size := len(g.object.with(g.next))
-	clients := len(g.conns)
-	n = max((g.spec.Warmup+clients-1)/clients, warmMessages)
-	n = max(1, min(n, warmBytes/(size*clients)))
-	return n, g.atOnce(inFlight)
-}
-
-// atOnce bounds the messages on their way by their bytes, too.
-func (g *Generator) atOnce(most int) int {
-	return max(1, min(most, inFlightBytes/len(g.object.with(g.next))))
+	return nil
 }
 
 // Warm sends messages as fast as they come back until the number of
 // deliveries in the spec has been reached. It fails if not all arrive.
 func (g *Generator) Warm(ctx context.Context) error {
-	if g.spec.Warmup == 0 {
-		return nil
-	}
-	n, window := g.warmUp()
-	p := g.begin(n, nil)
-	begin := time.Now()
-	if _, err := g.flood(ctx, p, window); err != nil {
-		return fmt.Errorf("load: warm-up: %w%s", err, g.deaths())
-	}
-	g.pace = float64(n) / time.Since(begin).Seconds()
-	return nil
-}
-
-// flood sends the messages of a phase as fast as they come back to the first
-// connection, so many of them being on their way, and waits for all. It returns
-// how many it has sent.
-func (g *Generator) flood(ctx context.Context, p *phase, window int) (sent int, err error) {
-	for ; sent < p.n; sent++ {
-		if sent >= window {
-			if err := g.quiet(ctx, p, p.echoes); err != nil {
-				return sent, fmt.Errorf("message %d of %d did not come back: %w", sent-window+1, p.n, err)
-			}
-		}
-		if err := g.send(p, sent); err != nil {
-			return sent, err
-		}
-	}
-	return sent, g.quiet(ctx, p, p.complete)
-}
-
-// quiet waits for something to happen, until nothing has arrived for a while
-// or a connection has ended.
-func (g *Generator) quiet(ctx context.Context, p *phase, done <-chan struct{}) error {
-	select {
-	case <-done: // the timer is not needed a million times
-		return nil
-	default:
-	}
-	before := int64(-1)
-	tick := time.NewTicker(drain)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
+	g.mu.Lock()
+	g.mark = scenarios.Count{}
+	g.mu.Unlock()
+	err := g.run(ctx, func(ctx context.Context) error {
+		connected := g.count()
+		g.window = &window{}
+		g.window.report.Phases.Connect = connected
+		g.mark = connected
+		if g.spec.Warmup == 0 {
 			return nil
-		case <-g.dead:
-			return errors.New("a connection has ended")
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-			now := p.arrived.Load()
-			if now == before {
-				return fmt.Errorf("%d of %d connections did not get everything within %v of silence", p.pending.Load(), len(g.conns), drain)
-			}
-			before = now
 		}
-	}
-}
-
-// deaths tells of connections that have ended, or nothing.
-func (g *Generator) deaths() string {
-	n, why := g.died()
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %d of %d connections ended, the first with: %s", n, len(g.conns), why)
-}
-
-func (g *Generator) died() (n int64, why string) {
-	for _, c := range g.conns {
-		if err := c.died.Load(); err != nil {
-			if n == 0 {
-				why = (*err).Error()
-			}
-			n++
+		n, most := g.warmUp()
+		p := g.begin(n, nil)
+		apart := calm
+		if g.spec.Saturate > 0 {
+			apart = 0 // it goes on as it began
 		}
+		if err := g.flood(ctx, p, max(0, n-apart), most, never); err != nil {
+			return fmt.Errorf("warm-up: %w%s", err, g.mourn())
+		}
+		if err := g.oneByOne(ctx, p); err != nil {
+			return fmt.Errorf("warm-up: %w%s", err, g.mourn())
+		}
+		for _, c := range g.clients {
+			if c.dup > 0 || c.reordered > 0 || c.corrupt > 0 {
+				return fmt.Errorf("warm-up: client %d of %d: of %d messages %d came twice, %d out of order, and %d were not sent like that",
+					c.index+1, len(g.clients), p.n, c.dup, c.reordered, c.corrupt)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
 	}
-	return n, why
+	return nil
 }
 
 // Window sends the messages of the spec and waits for what they cause; Report
 // tells what that was. An error means that there is nothing to tell.
 func (g *Generator) Window(ctx context.Context) error {
-	wire, cpu := g.wire(), cpuTime()
-	// The first message is due a little later, when whoever asked and the
-	// server are at rest again.
-	begin := time.Since(g.start) + 5*time.Millisecond
-	w := &window{}
-	if g.spec.Saturate > 0 {
-		g.saturate(ctx, w)
-	} else if err := g.openLoop(ctx, w, begin); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("load: %w%s", ctx.Err(), g.deaths())
-	}
-	w.report.Expected = w.report.Sent * int64(len(g.conns))
-	// The pacer's spinning is the price of being on time, not of the load.
-	w.report.ClientCPU = cpuTime() - cpu - w.spun
-	w.report.Wire = g.wire().Sub(wire)
-	w.report.Elapsed = time.Duration(w.phase.lastAt.Load()) - begin
-	g.window = w
-	return nil
-}
-
-// saturate sends as fast as messages come back. How many that are is decided
-// beforehand by what the warm-up managed.
-func (g *Generator) saturate(ctx context.Context, w *window) {
-	n := int(g.pace * g.spec.Saturate.Seconds())
-	n = max(2*inFlightSaturated, min(n, maxSaturated/len(g.conns)))
-	w.phase = g.begin(n, nil)
-	sent, err := g.flood(ctx, w.phase, g.atOnce(inFlightSaturated))
-	w.report.Sent, w.broken = int64(sent), err
-}
-
-// openLoop sends messages at their due times.
-func (g *Generator) openLoop(ctx context.Context, w *window, begin time.Duration) error {
-	n := g.spec.Messages
-	pace := newPacer()
-	defer pace.close()
-	due := make([]time.Duration, n)
-	for i := range due {
-		due[i] = begin + time.Duration(float64(i)/g.spec.Rate*float64(time.Second))
-	}
-	p := g.begin(n, due)
-	lateness := make([]int64, 0, n)
-	sent := 0
-	for ; sent < n && w.broken == nil; sent++ {
-		if err := pace.until(ctx, g.start.Add(due[sent])); err != nil {
-			return fmt.Errorf("load: %w", err)
+	err := g.run(ctx, func(ctx context.Context) error {
+		w := g.window
+		if w == nil {
+			w = &window{}
+			w.report.Phases.Connect = g.count()
+			g.window, g.mark = w, w.report.Phases.Connect
 		}
-		w.broken = g.send(p, sent)
-		lateness = append(lateness, p.wrote[sent].Load()-int64(due[sent]))
+		w.report.Phases.Warmup = g.since()
+		for _, c := range g.clients {
+			if c.slow && c.died == nil {
+				c.stopped = true
+				for _, s := range c.streams {
+					g.poll.pause(s, true)
+				}
+			}
+		}
+		spun := g.poll.waited()
+		cpu := cpuTime()
+		begin := g.now() + lead
+		switch {
+		case g.spec.Saturate > 0:
+			begin = g.saturate(ctx, w)
+		case g.spec.Messages > 0:
+			w.broken = g.openLoop(ctx, w, begin)
+		default:
+			w.phase = g.begin(0, nil)
+			w.broken = g.hold(ctx, begin+g.spec.Hold)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w%s", ctx.Err(), g.mourn())
+		}
+		// The loop's spinning is the price of being on time, not of the load.
+		w.report.ClientCPU = cpuTime() - cpu - (g.poll.waited() - spun)
+		w.report.Elapsed = w.phase.lastAt - begin
+		w.report.Cycles = g.cycles
+		w.report.Phases.Window = g.since()
+		w.over = true
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
 	}
-	if w.broken == nil {
-		w.broken = g.quiet(ctx, p, p.complete)
-	}
-	w.phase, w.spun = p, pace.spun
-	w.report.Sent, w.report.Lateness = int64(sent), quantiles(lateness)
 	return nil
-}
-
-// window is what is known at the end of the window.
-type window struct {
-	phase  *phase
-	report scenarios.LoadReport
-	broken error         // why not everything was sent or arrived
-	spun   time.Duration // CPU time of the pacer's waiting
 }
 
 // Report makes sure that nothing is on its way any more, closes the
 // connections and tells what arrived in the window.
 func (g *Generator) Report(ctx context.Context) (scenarios.LoadReport, error) {
-	if g.window == nil {
-		return scenarios.LoadReport{}, errors.New("load: there was no window")
-	}
-	// A second copy of the last message comes after it. The answer to one
-	// more request comes after both.
-	for _, c := range g.conns {
-		if c.died.Load() == nil {
-			c.write(c.codec.Join(nil, 2, room, from)) // read sees if it fails
+	var r scenarios.LoadReport
+	err := g.run(ctx, func(ctx context.Context) error {
+		w := g.window
+		if w == nil || !w.over {
+			return errors.New("there was no window")
 		}
-	}
-	limited, cancel := context.WithTimeout(ctx, drain)
-	defer cancel()
-	for _, c := range g.conns {
-		if _, err := c.await(limited, Ack); err != nil {
-			if g.window.broken == nil {
-				g.window.broken = fmt.Errorf("a connection is silent at the end: %w", err)
-			}
-			if ctx.Err() != nil {
-				return scenarios.LoadReport{}, fmt.Errorf("load: %w", ctx.Err())
-			}
+		if err := g.drain(ctx); err != nil && w.broken == nil {
+			w.broken = err
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		w.report.Phases.Drain = g.since()
+		r = w.report
+		if g.died != nil {
+			r.Died, r.Why = int64(g.deaths), g.died.died.Error()
+		}
+		if r.Why == "" && w.broken != nil {
+			r.Why = w.broken.Error()
+		}
+		return g.collect(w, &r)
+	})
+	g.Close()
+	if err != nil {
+		return scenarios.LoadReport{}, fmt.Errorf("load: %w", err)
 	}
-	r := g.window.report
-	r.Died, r.Why = g.died()
-	if r.Why == "" && g.window.broken != nil {
-		r.Why = g.window.broken.Error()
-	}
-	g.collect(g.window.phase, &r)
 	return r, nil
 }
 
-// collect adds up what the connections counted. Their readers are stopped
-// first, so that nothing changes meanwhile.
-func (g *Generator) collect(p *phase, r *scenarios.LoadReport) {
-	g.Close()
-	var latency, fromWrite []int64
-	for _, c := range g.conns {
-		if c.phase != p {
-			continue // nothing arrived at all
-		}
-		latency = append(latency, c.tally.latency...)
-		fromWrite = append(fromWrite, c.tally.fromWrite...)
-		r.Delivered += int64(p.n - c.missing)
-		r.Dup += c.tally.dup
-		r.Reordered += c.tally.reordered
-		r.Corrupt += c.tally.corrupt
-	}
-	r.Lost = r.Expected - r.Delivered
-	r.Latency, r.FromWrite = quantiles(latency), quantiles(fromWrite)
+// Close cuts the connections. What still runs ends with an error.
+func (g *Generator) Close() {
+	g.quit()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.poll.end()
 }
 
-// wire is what the connections have carried so far.
-func (g *Generator) wire() scenarios.Traffic {
-	var t scenarios.Traffic
-	for _, c := range g.conns {
-		t.Up += c.up.Load()
-		t.Down += c.down.Load()
+// run runs a part of the event loop.
+func (g *Generator) run(ctx context.Context, part func(context.Context) error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ctx.Err() != nil {
+		return errors.New("the connections are closed")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.ctx, cancel)()
+	defer context.AfterFunc(ctx, g.poll.wake)()
+	// The thread's own clock tells what waiting has cost.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return part(ctx)
+}
+
+// now is the time since the generator's start.
+func (g *Generator) now() time.Duration { return time.Since(g.start) }
+
+// turn lets the event loop run until the instant at most.
+func (g *Generator) turn(ctx context.Context, until time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if g.ping != never && g.now() >= g.ping {
+		g.heartbeat()
+	}
+	return g.poll.wait(min(until, g.ping), g.on)
+}
+
+// heartbeat pings where the client has to.
+func (g *Generator) heartbeat() {
+	now := g.now()
+	g.ping = never
+	for _, c := range g.clients {
+		every := c.codec.PingEvery()
+		if every == 0 || c.died != nil || c.stopped {
+			continue
+		}
+		if c.pingAt <= now {
+			c.codec.Ping()
+			c.pingAt = now + every
+			g.flush(c)
+		}
+		g.ping = min(g.ping, c.pingAt)
+	}
+}
+
+// arrived takes what a stream has read.
+func (g *Generator) arrived(s *stream, data []byte, now time.Duration, err error) {
+	c := s.client
+	if c.died != nil {
+		return
+	}
+	if err != nil {
+		err = c.codec.Closed(s.index, err)
+	}
+	if len(data) > 0 {
+		deliveries, problem := c.codec.Feed(s.index, data)
+		for _, d := range deliveries {
+			c.take(d, now)
+			if c.died != nil {
+				return
+			}
+		}
+		if errors.Is(problem, errEarly) && c.early < maxEarly {
+			c.early++
+		} else if problem != nil {
+			err = problem
+		}
+		if g.phase != nil && len(deliveries) > 0 && !c.stopped {
+			g.phase.lastAt = now
+		}
+		g.flush(c)
+	}
+	if err != nil {
+		c.end(err)
+	}
+}
+
+// take acts on what the server said.
+func (c *client) take(d Delivery, now time.Duration) {
+	g := c.g
+	switch d.Kind {
+	case Chat:
+		c.message(d.Data, now)
+	case Open:
+		if c.stage != opening {
+			return
+		}
+		c.stage = joining
+		if every := c.codec.PingEvery(); every > 0 {
+			c.pingAt = now + every
+			g.ping = min(g.ping, c.pingAt)
+		}
+		c.ask("join", joinID)
+	case Ack:
+		if !c.asked {
+			return // an answer that nobody asked for
+		}
+		c.asked = false
+		g.unanswered--
+		if len(d.Data) > 0 {
+			c.end(errors.New(string(d.Data)))
+			return
+		}
+		switch c.stage {
+		case joining:
+			c.stage = joined
+			g.ready++
+		case leaving:
+			c.left()
+			c.stage = away
+		case returning:
+			c.stage = joined
+			c.back()
+			g.cycles++
+		}
+	}
+}
+
+// ask sends a request of the client's room.
+func (c *client) ask(kind string, id int64) {
+	c.asked = true
+	c.g.unanswered++
+	c.codec.Request(kind, id, c.g.roomName(c.room), from)
+	c.g.flush(c)
+}
+
+// flush writes what a client has to say.
+func (g *Generator) flush(c *client) {
+	for i, s := range c.streams {
+		if c.died != nil {
+			return
+		}
+		g.out = c.codec.Take(g.out[:0], i)
+		if len(g.out) == 0 {
+			continue
+		}
+		if s.dead {
+			// It was closed while nothing was under way.
+			g.retired = append(g.retired, s)
+			s = &stream{client: c, index: i}
+			c.streams[i] = s
+			if err := g.poll.open(s, g.addr, false); err != nil {
+				c.end(err)
+				return
+			}
+		}
+		// Messages go over the last stream: the only one, or that of the posts.
+		if i == len(c.streams)-1 {
+			c.written(s, len(g.out))
+		}
+		if err := g.poll.write(s, g.out); err != nil {
+			c.end(err)
+			return
+		}
+	}
+}
+
+// written notes that the messages that have queued up are written now.
+func (c *client) written(s *stream, n int) {
+	if len(s.pending) == 0 {
+		c.blocked = c.blocked[:0]
+	}
+	if len(c.queued) == 0 {
+		return
+	}
+	now := c.g.now()
+	written := max(0, len(c.queued)-c.codec.Unwritten())
+	for _, i := range c.queued[:written] {
+		c.g.phase.wrote[i] = now
+		c.blocked = append(c.blocked, offset{i, s.up + int64(len(s.pending)+n)})
+	}
+	c.queued = c.queued[:copy(c.queued, c.queued[written:])]
+}
+
+// end takes a client out that has lost a connection.
+func (c *client) end(why error) {
+	if c.died != nil {
+		return
+	}
+	if errors.Is(why, io.EOF) {
+		why = errors.New("connection closed by the server without a reason")
+	}
+	switch c.stage {
+	case opening:
+		why = fmt.Errorf("handshake: %w", why)
+	case joining:
+		why = fmt.Errorf("join: %w", why)
+	}
+	g := c.g
+	if g.phase != nil && c.waits() {
+		g.phase.pending--
+	}
+	c.died = why
+	if c.asked {
+		g.unanswered--
+	}
+	if c.stopped {
+		// That is what a server may do with it.
+		g.window.report.Slow.Closed++
+	} else {
+		g.deaths++
+		if g.died == nil {
+			g.died = c
+		}
+	}
+	for _, s := range c.streams {
+		g.poll.close(s)
+	}
+	if g.phase != nil {
+		c.unsend()
+	}
+}
+
+// mourn tells of connections that have ended, or nothing.
+func (g *Generator) mourn() string {
+	if g.died == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d connections ended, the first with: %s", g.deaths, len(g.clients), g.died.died)
+}
+
+// warmUp returns how many messages the warm-up sends and how many of them may
+// be on their way.
+func (g *Generator) warmUp() (n, most int) {
+	size := len(g.rooms[0].with(g.next))
+	receivers := g.spec.Clients / g.spread()
+	n = max((g.spec.Warmup+receivers-1)/receivers, warmMessages)
+	n = max(1, min(n, warmBytes/(size*receivers)))
+	return n, g.atOnce(inFlight)
+}
+
+// atOnce bounds the messages on their way by their bytes, too.
+func (g *Generator) atOnce(most int) int {
+	return max(1, min(most, inFlightBytes/len(g.rooms[0].with(g.next))))
+}
+
+// flood sends the messages of a phase up to the nth as fast as they come back
+// to those who sent them, so many of them being on their way, and waits for
+// all. The phase ends at the instant with what was sent until then.
+func (g *Generator) flood(ctx context.Context, p *phase, n, most int, until time.Duration) error {
+	for p.sent < n {
+		for p.sent < n && p.sent-p.returned < most {
+			g.queue(p)
+		}
+		for _, c := range g.clients[:g.senders()*g.spread()] {
+			if len(c.queued) > 0 {
+				g.flush(c)
+			}
+		}
+		returned := p.returned
+		err := g.quiet(ctx, p, func() bool { return p.returned > returned || p.sent >= n })
+		if err != nil {
+			return fmt.Errorf("message %d of %d did not come back: %w", p.returned+1, p.n, err)
+		}
+		if until != never && g.now() >= until {
+			g.shorten(p)
+			n = p.n
+		}
+	}
+	if p.sent < p.n {
+		return nil
+	}
+	return g.quiet(ctx, p, func() bool { return p.pending == 0 })
+}
+
+// oneByOne sends the rest of a warm-up, each message when all have the one
+// before.
+func (g *Generator) oneByOne(ctx context.Context, p *phase) error {
+	for {
+		due := 0
+		for _, c := range g.clients {
+			due += c.due(p.sent)
+		}
+		if err := g.quiet(ctx, p, func() bool { return p.delivered == due }); err != nil || p.sent == p.n {
+			return err
+		}
+		g.flush(g.queue(p))
+	}
+}
+
+// patience is how long nothing may arrive.
+func (g *Generator) patience() time.Duration {
+	if g.spec.Patience > 0 {
+		return g.spec.Patience
+	}
+	return patience
+}
+
+// quiet lets the loop run until it is done, until nothing has arrived for a
+// while, or until a client has died whose answers are missing.
+func (g *Generator) quiet(ctx context.Context, p *phase, done func() bool) error {
+	wait := g.patience()
+	deaths := g.deaths
+	for began := g.now(); !done(); {
+		if g.deaths > deaths {
+			return errors.New("a connection has ended")
+		}
+		limit := max(began, p.lastAt) + wait
+		if g.now() >= limit {
+			return fmt.Errorf("%d of %d connections did not get everything within %v of silence", p.pending, g.spec.Clients, wait)
+		}
+		if err := g.turn(ctx, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saturate sends as fast as messages come back, for the time of the spec.
+// It returns when it began.
+func (g *Generator) saturate(ctx context.Context, w *window) (begin time.Duration) {
+	w.phase = g.begin(maxSaturated/g.spec.Clients, nil)
+	begin = g.now()
+	w.broken = g.flood(ctx, w.phase, w.phase.n, g.atOnce(inFlightSaturated), begin+g.spec.Saturate)
+	return begin
+}
+
+// openLoop sends messages at their due times.
+func (g *Generator) openLoop(ctx context.Context, w *window, begin time.Duration) error {
+	due := make([]time.Duration, g.spec.Messages)
+	for i := range due {
+		due[i] = begin + time.Duration(float64(i)/g.spec.Rate*float64(time.Second))
+	}
+	p := g.begin(len(due), due)
+	w.phase = p
+	churn := g.newChurn(begin)
+	for p.sent < p.n {
+		next := min(due[p.sent], churn.due)
+		if g.now() < next {
+			if err := g.turn(ctx, next); err != nil {
+				return err
+			}
+			continue
+		}
+		if churn.due <= due[p.sent] {
+			churn.start(g)
+			continue
+		}
+		c := g.queue(p)
+		g.flush(c)
+		if c.died != nil {
+			return errors.New("a connection that sends has ended")
+		}
+	}
+	if err := g.quiet(ctx, p, func() bool { return p.pending == 0 }); err != nil {
+		return err
+	}
+	return g.quiet(ctx, p, func() bool { return g.unanswered == 0 })
+}
+
+// hold keeps the connections open until the instant.
+func (g *Generator) hold(ctx context.Context, until time.Duration) error {
+	for g.now() < until {
+		if g.died != nil {
+			return errors.New("a connection has ended")
+		}
+		if err := g.turn(ctx, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain has every client ask once more. The answer comes after all that the
+// server had to say before it: a second copy of the last message, too.
+func (g *Generator) drain(ctx context.Context) error {
+	for _, c := range g.clients {
+		if c.stopped && c.died == nil {
+			for _, s := range c.streams {
+				g.poll.pause(s, false)
+			}
+		}
+	}
+	for _, c := range g.clients {
+		if c.died == nil && !c.asked {
+			c.ask("join", markID)
+		}
+	}
+	for began := g.now(); g.unanswered > 0; {
+		limit := max(began, g.window.phase.lastAt) + g.patience()
+		if g.now() >= limit {
+			return fmt.Errorf("%d of %d connections have no answer at the end", g.unanswered, len(g.clients))
+		}
+		if err := g.turn(ctx, limit); err != nil {
+			return err
+		}
+	}
+	g.window.drained = true
+	return nil
+}
+
+// posting reports whether an answer to the client's post is under way.
+func (c *client) posting() bool { return c.died == nil && !c.stopped && c.codec.Posting() }
+
+// count is what the connections have carried so far.
+func (g *Generator) count() scenarios.Count {
+	// What is under way belongs to the phase that ends.
+	limit := g.now() + postLimit
+	for g.now() < limit && slices.ContainsFunc(g.clients, (*client).posting) {
+		g.poll.wait(limit, g.on)
+	}
+	g.poll.wait(g.now()+settle, g.on)
+	t := scenarios.Count{Kernel: scenarios.Kernel{Told: true}}
+	add := func(s *stream) {
+		k := g.poll.count(s)
+		t.Conns++
+		t.Up += s.up
+		t.Down += s.down
+		t.Kernel.Told = t.Kernel.Told && k.Told
+		t.Kernel.Up += k.Up
+		t.Kernel.Down += k.Down
+		t.Kernel.SegsUp += k.SegsUp
+		t.Kernel.SegsDown += k.SegsDown
+	}
+	for _, c := range g.clients {
+		t.Requests += c.codec.Requests()
+		for _, s := range c.streams {
+			add(s)
+		}
+	}
+	for _, s := range g.retired {
+		add(s)
 	}
 	return t
 }
 
-// Close cuts the connections and returns when their readers have ended.
-func (g *Generator) Close() {
-	for _, c := range g.conns {
-		if c != nil {
-			c.closing.Store(true)
-			c.net.Close()
-		}
-	}
-	g.ended.Wait()
+// since is what has been carried since the mark, which moves to now.
+func (g *Generator) since() scenarios.Count {
+	now := g.count()
+	last := g.mark
+	g.mark = now
+	return now.Sub(last)
 }
 
-// quantiles takes apart samples in nanoseconds; it sorts them in place.
-func quantiles(samples []int64) scenarios.Quantiles {
-	if len(samples) == 0 {
-		return scenarios.Quantiles{}
+// spread is how many rooms the messages are spread over.
+func (g *Generator) spread() int {
+	if g.spec.Announce {
+		return 1
 	}
-	slices.Sort(samples)
-	at := func(q float64) float64 {
-		// The smallest sample that at least the share q does not exceed.
-		i := int(q*float64(len(samples))+0.999999999) - 1
-		return float64(samples[min(max(i, 0), len(samples)-1)]) / 1e9
+	return max(1, g.spec.Rooms)
+}
+
+// senders is how many clients of a room send, in turn, from the first on.
+func (g *Generator) senders() int { return max(1, g.spec.Senders) }
+
+// sender is the client that sends message i, and its number in its room.
+func (g *Generator) sender(i int) (index, number int) {
+	rooms := g.spread()
+	number = i / rooms % g.senders()
+	return i%rooms + rooms*number, number
+}
+
+// queue hands the next message of a phase to the codec of its sender.
+func (g *Generator) queue(p *phase) *client {
+	i := p.sent
+	p.sent++
+	index, _ := g.sender(i)
+	c := g.clients[index]
+	if c.died != nil {
+		return c
 	}
-	return scenarios.Quantiles{
-		N: int64(len(samples)), P50: at(.5), P90: at(.9),
-		P99: at(.99), P999: at(.999), Max: at(1),
+	kind := "chat"
+	if g.spec.Announce {
+		kind = "announce"
+	}
+	g.out = g.rooms[i%g.spread()].append(g.out[:0], p.first+int64(i))
+	c.codec.Event(kind, g.out)
+	c.queued = append(c.queued, i)
+	if len(p.due) > 0 {
+		p.record(p.lateness, g.now()-p.due[i])
+	}
+	return c
+}
+
+// window is what happened in the window.
+type window struct {
+	phase  *phase
+	report scenarios.LoadReport
+	broken error
+	over   bool
+
+	drained bool // every living client had an answer after all
+}
+
+// churn has clients leave and come back, each time at its due instant.
+type churn struct {
+	due   time.Duration
+	every time.Duration
+	next  int
+}
+
+func (g *Generator) newChurn(begin time.Duration) *churn {
+	if g.spec.Churners == 0 || g.spec.ChurnRate <= 0 {
+		return &churn{due: never}
+	}
+	// A client that comes back has left before.
+	return &churn{due: begin, every: time.Duration(float64(time.Second) / (2 * g.spec.ChurnRate))}
+}
+
+// start has the next client leave, or come back if it is away. One that has no
+// answer yet is left alone.
+func (ch *churn) start(g *Generator) {
+	ch.due += ch.every
+	churners := g.clients[g.spec.Clients:]
+	c := churners[ch.next%len(churners)]
+	ch.next++
+	switch {
+	case c.died != nil || c.asked:
+	case c.stage == joined:
+		c.leave()
+		c.stage = leaving
+		c.ask("leave", leaveID)
+	case c.stage == away:
+		c.stage = returning
+		c.ask("join", backID)
 	}
 }

@@ -41,7 +41,11 @@ func RunIfChild(programs Programs) {
 	}
 	// What a worker of this one would start is no worker by inheritance.
 	os.Unsetenv(childEnv)
-	c := &child{programs: programs, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	// Libraries print to standard output, go-socket.io does: that is for the
+	// control pipe alone.
+	pipe := os.Stdout
+	os.Stdout = os.Stderr
+	c := &child{programs: programs, out: bufio.NewWriterSize(pipe, 64<<10)}
 	c.flush = make(chan struct{}, 1)
 	go c.flusher()
 	c.serve(os.Stdin)
@@ -66,6 +70,7 @@ type child struct {
 
 	clients sync.Map // int -> scenarios.Client
 	load    *load.Generator
+	memory  [2]float64 // of the load generator, before and after it connected
 }
 
 // serve answers requests until the input ends. Each is answered in a
@@ -187,10 +192,12 @@ func (c *child) do(r request) (any, error) {
 		if err := unmarshal(&a); err != nil {
 			return nil, err
 		}
+		c.memory[0] = resident()
 		g, err := load.Connect(ctx, c.target, a.URL, a.Path, a.Spec)
 		if err != nil {
 			return nil, err
 		}
+		c.memory[1] = resident()
 		c.load = g
 		return struct{}{}, nil
 	case "warm", "window", "report":
@@ -203,7 +210,9 @@ func (c *child) do(r request) (any, error) {
 		case "window":
 			return struct{}{}, c.load.Window(ctx)
 		}
-		return c.load.Report(ctx)
+		r, err := c.load.Report(ctx)
+		r.ClientMemory = c.memory
+		return r, err
 	case "dial":
 		return struct{}{}, c.dial(ctx, a)
 	}
@@ -238,8 +247,8 @@ func (c *child) start(s Start) (Started, error) {
 	answer := Started{Protocol: Version, PID: os.Getpid(), Runtime: runtime.Version()}
 	switch s.Role {
 	case Load:
-		// The pacer sits in a system call; the readers need a second thread
-		// even on a single core.
+		// The event loop does not yield while it waits for a due time; who
+		// asks must be heard meanwhile, even on a single core.
 		runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 		c.target = scenarios.Protocol(s.Program)
 		if _, err := load.NewCodec(c.target); err != nil {

@@ -8,10 +8,21 @@ import (
 
 // The clock that processes share is read once; from there on Go's own, which
 // is the same clock without the system call, tells how long ago that was.
-var (
-	clockStart = time.Now()
-	clockBase  = monotonic()
-)
+var clockStart, clockBase = readClocks()
+
+// readClocks reads both at once. Whatever comes between the two would be in
+// every stamp, so they are read some times and the closest pair is taken.
+func readClocks() (start time.Time, base int64) {
+	closest := time.Duration(1<<63 - 1)
+	for range 10 {
+		before := time.Now()
+		now := monotonic()
+		if between := time.Since(before); between < closest {
+			closest, start, base = between, before, now
+		}
+	}
+	return start, base
+}
 
 // Now returns CLOCK_MONOTONIC in nanoseconds. Every process of a run shares
 // it, Node's process.hrtime included.

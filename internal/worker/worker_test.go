@@ -165,6 +165,18 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestPrints starts a server whose library prints to standard output, which is
+// where the control pipe is.
+func TestPrints(t *testing.T) {
+	p, err := New(t.Context(), server("babble"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -173,7 +185,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		{"refused", server("refuse"), []string{"no chat today"}},
 		{"crash", server("crash"), []string{"exit status 3", "stderr ends with", "the last words"}},
-		{"babble", server("babble"), []string{"control pipe", "this is not JSON"}},
+		{"babble", Spec{Name: "x", Argv: []string{"/bin/sh", "-c", "echo this is not JSON; read line"}}, []string{"control pipe", "this is not JSON"}},
 		{"role", Spec{Name: "x", Start: Start{Role: "cook"}}, []string{`unknown role "cook"`}},
 		{"program", Spec{Name: "x", Start: Start{Role: Clients, Program: "no"}}, []string{`no program "no"`}},
 		{"codec", Spec{Name: "x", Start: Start{Role: Load, Program: "no"}}, []string{`no codec`}},

@@ -8,10 +8,8 @@ import { importModule, versions } from './modules.mjs';
 export async function check(paths) {
   const packages = {};
   try {
-    for (const path of paths) {
-      await importModule(path);
-      Object.assign(packages, await versions(path));
-    }
+    for (const path of paths) await importModule(path);
+    for (const path of paths) Object.assign(packages, await versions(path));
   } catch (error) {
     process.stderr.write(`${error.message}\n`, () => process.exit(1));
     return;

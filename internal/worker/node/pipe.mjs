@@ -1,5 +1,9 @@
 // The control pipe: lines of text in both directions.
 
+// Standard output is for the pipe alone: what a library prints goes elsewhere.
+console.log = console.error;
+console.info = console.error;
+
 // readLines calls on(line) for every line on standard input. At its end the
 // harness is gone, and the process ends at once.
 export function readLines(on) {
