@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -110,6 +112,15 @@ type ServerConfig struct {
 	// WriteTimeout bounds one write to one client, where the library lets
 	// the server say so.
 	WriteTimeout time.Duration `json:"writeTimeoutNs,omitempty"`
+
+	// Recovery is how long the server keeps the state of a client that is
+	// gone without a goodbye, and what the others say meanwhile, so that it
+	// can go on where it was; 0 keeps nothing.
+	Recovery time.Duration `json:"recoveryNs,omitempty"`
+
+	// Protocol is the protocol of the clients, for a server that speaks an
+	// older one only when told to.
+	Protocol Protocol `json:"protocol,omitempty"`
 }
 
 // Defaults is the tuning that all stacks share. The heartbeat and the limit
@@ -178,6 +189,81 @@ type DialConfig struct {
 	// Transports are the transports to use, in order. A client that has no
 	// choice ignores it.
 	Transports []string `json:"transports,omitempty"`
+
+	// Reconnect says how the client comes back after its connection has
+	// ended, if it is one that does; nil takes all the defaults.
+	Reconnect *Reconnect `json:"reconnect,omitempty"`
+}
+
+// Reconnect says how a client comes back by itself. Zero fields take the
+// values of ReconnectDefaults, but for those that switch something on.
+//
+// Such a client enters its rooms again before it reports EventUp, unless the
+// server still has it in them. What it is given to send while it is down it
+// keeps, and sends once it is back. It tells of each try by EventAttempt.
+type Reconnect struct {
+	// Delay is the pause before the first attempt; it doubles with each one,
+	// up to MaxDelay. Each pause is made longer or shorter at random by up to
+	// Jitter times itself; a negative Jitter is none.
+	Delay    time.Duration `json:"delayNs,omitempty"`
+	MaxDelay time.Duration `json:"maxDelayNs,omitempty"`
+	Jitter   float64       `json:"jitter,omitempty"`
+
+	// Timeout bounds one attempt.
+	Timeout time.Duration `json:"timeoutNs,omitempty"`
+
+	// PingInterval and PingTimeout are those of the server, for a client that
+	// is not told them by the protocol: without a heartbeat for both together
+	// it takes its connection for dead.
+	PingInterval time.Duration `json:"pingIntervalNs,omitempty"`
+	PingTimeout  time.Duration `json:"pingTimeoutNs,omitempty"`
+
+	// Resume asks the server to go on where the connection was cut; see
+	// ServerConfig.Recovery.
+	Resume bool `json:"resume,omitempty"`
+
+	// Retries is how often a message is sent again that the server has not
+	// acknowledged within AckTimeout; 0 asks for no acknowledgement.
+	Retries    int           `json:"retries,omitempty"`
+	AckTimeout time.Duration `json:"ackTimeoutNs,omitempty"`
+}
+
+// ReconnectDefaults are those of socket.io-client 2 and 4 (reconnectionDelay,
+// reconnectionDelayMax, randomizationFactor, timeout), with the heartbeat of
+// Defaults. It has none for ackTimeout; this one is of its documentation's
+// example.
+var ReconnectDefaults = Reconnect{
+	Delay:        1 * time.Second,
+	MaxDelay:     5 * time.Second,
+	Jitter:       0.5,
+	Timeout:      20 * time.Second,
+	PingInterval: Defaults.PingInterval,
+	PingTimeout:  Defaults.PingTimeout,
+	AckTimeout:   10 * time.Second,
+}
+
+// WithDefaults returns the settings with their zero fields filled in.
+func (r Reconnect) WithDefaults() Reconnect {
+	d := ReconnectDefaults
+	r.Delay = cmp.Or(r.Delay, d.Delay)
+	r.MaxDelay = cmp.Or(r.MaxDelay, d.MaxDelay)
+	r.Jitter = cmp.Or(r.Jitter, d.Jitter)
+	r.Timeout = cmp.Or(r.Timeout, d.Timeout)
+	r.PingInterval = cmp.Or(r.PingInterval, d.PingInterval)
+	r.PingTimeout = cmp.Or(r.PingTimeout, d.PingTimeout)
+	r.AckTimeout = cmp.Or(r.AckTimeout, d.AckTimeout)
+	return r
+}
+
+// Pause returns how long to wait before an attempt, counted from 1, given a
+// random number from 0 up to 1. Like socket.io-client it first makes the pause
+// longer or shorter, then bounds it.
+func (r Reconnect) Pause(attempt int, random float64) time.Duration {
+	pause := float64(r.Delay) * math.Exp2(float64(min(attempt-1, 62)))
+	if r.Jitter > 0 {
+		pause += (2*random - 1) * r.Jitter * pause
+	}
+	return time.Duration(min(pause, float64(r.MaxDelay)))
 }
 
 // EventKind says what a client saw.
@@ -185,13 +271,14 @@ type EventKind string
 
 // The kinds of event. Each comment names the fields that are set.
 const (
-	EventUp        EventKind = "up"        // connected: Transport
+	EventUp        EventKind = "up"        // connected, and in its rooms: Transport, Recovered
 	EventDown      EventKind = "down"      // disconnected: Reason, never empty
 	EventAttempt   EventKind = "attempt"   // about to connect; told by the worker, or by a client that does so by itself: Reason
 	EventJoined    EventKind = "joined"    // somebody entered a room: Message
 	EventMessage   EventKind = "message"   // a message for a room: Message
 	EventAnnounce  EventKind = "announce"  // a message for everyone: Message
 	EventTransport EventKind = "transport" // the transport changed: Transport
+	EventFault     EventKind = "fault"     // something was done to the connection; told by a scenario, not by a client: Reason
 )
 
 // Event is what a client saw.
@@ -201,5 +288,5 @@ type Event struct {
 	Message   Message   `json:"message,omitzero"`
 	Transport string    `json:"transport,omitempty"` // "websocket", "polling", … as negotiated
 	Reason    string    `json:"reason,omitempty"`
-	Recovered bool      `json:"recovered,omitempty"`
+	Recovered bool      `json:"recovered,omitempty"` // the server still knew the client, and sends what it has missed
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Protocol says what is spoken on the wire; it picks the codec of the load
@@ -29,20 +30,31 @@ const (
 type Program struct {
 	Go   string `json:"go,omitempty"`   // name under which bench lists it: "rawws"
 	Node string `json:"node,omitempty"` // path in the repository: "rawws/node/server.mjs"
+
+	// Packages is the folder whose npm packages a Node program uses, where that
+	// is not its own: "rawws/node".
+	Packages string `json:"packages,omitempty"`
 }
 
 // String returns what a table shows: "Go rawws" or "Node rawws/node/server.mjs".
 func (p Program) String() string {
-	if p.Node != "" {
+	switch {
+	case p.Node != "":
 		return "Node " + p.Node
+	case p.Go != "":
+		return "Go " + p.Go
 	}
-	return "Go " + p.Go
+	return "none"
 }
 
 // Mode says how the client of a stack is set.
 type Mode struct {
 	// Transports are the client's transports, in order.
 	Transports []string `json:"transports"`
+
+	Reconnect bool `json:"reconnect,omitempty"` // it comes back by itself
+	Resume    bool `json:"resume,omitempty"`    // and goes on where it was; the server keeps what it missed
+	Retries   int  `json:"retries,omitempty"`   // how often it sends a message again that is not acknowledged
 }
 
 // Stack says which programs stand at the two ends and how they are set. It is
@@ -59,9 +71,21 @@ type Stack struct {
 	// the plain WebSocket with the same server runtime, for rawws the floor.
 	Twin string `json:"twin,omitempty"`
 
+	// Extra marks a stack that is there to tell where a difference comes from.
+	// It is measured in the full profile, in others if it is asked for.
+	Extra bool `json:"extra,omitempty"`
+
+	// Only names the scenarios that the stack is for; nil is all of them.
+	Only []string `json:"only,omitempty"`
+
 	// Known maps a case of stacktest to the library's defect that makes it
 	// fail. The suite fails once such a case passes.
 	Known map[string]string `json:"known,omitempty"`
+
+	// Refused is why the server lets no client of the stack in, "" if it does:
+	// two versions that do not go together. All cases of such a stack are n/a for
+	// this reason. The suite fails once a client gets in.
+	Refused string `json:"refused,omitempty"`
 
 	// Flaky is a library's defect that makes any case fail now and then, ""
 	// if there is none. Each case is then tried several times.
@@ -73,6 +97,15 @@ func (s Stack) NeedsNode() bool {
 	return s.Server.Node != "" || s.Client.Node != ""
 }
 
+// IsFor reports whether the stack is for the scenario of that name.
+func (s Stack) IsFor(scenario string) bool {
+	return s.Only == nil || slices.Contains(s.Only, scenario)
+}
+
+// IsChat reports whether the stack is a chat. One without a client is not: it
+// has no rooms, and passes on to everybody what anybody sends.
+func (s Stack) IsChat() bool { return s.Client != Program{} }
+
 // Path returns the URL path at which the stack's server is mounted.
 func (s Stack) Path() string {
 	if s.Protocol == ProtocolRaw || s.Protocol == ProtocolFloor {
@@ -83,12 +116,29 @@ func (s Stack) Path() string {
 
 // Dial returns the configuration of a client of this stack with that name.
 func (s Stack) Dial(name string) DialConfig {
-	return DialConfig{
+	cfg := DialConfig{
 		Name:       name,
 		Greeting:   JoinedBody,
 		Protocol:   s.Protocol,
 		Transports: s.Mode.Transports,
 	}
+	if s.Mode.Reconnect {
+		cfg.Reconnect = &Reconnect{Resume: s.Mode.Resume, Retries: s.Mode.Retries}
+	}
+	return cfg
+}
+
+// DefaultRecovery is that of Socket.IO 4 (maxDisconnectionDuration).
+const DefaultRecovery = 2 * time.Minute
+
+// Serving returns the configuration of a server of this stack: the one given,
+// which keeps sessions for DefaultRecovery if the clients ask for that and it
+// says nothing else.
+func (s Stack) Serving(cfg ServerConfig) ServerConfig {
+	if s.Mode.Resume && cfg.Recovery == 0 {
+		cfg.Recovery = DefaultRecovery
+	}
+	return cfg
 }
 
 // Settled reports whether a client of this stack that saw these events has

@@ -7,4 +7,5 @@ var (
 	Compare      = compare
 	TranscriptOf = transcript
 	ErrSetUp     = errSetUp
+	Refuses      = refuses
 )

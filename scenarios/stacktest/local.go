@@ -58,7 +58,7 @@ func (e localEnv) Path(
 		return nil, scenarios.Unsupported(
 			"in one process there is only the direct path to one server")
 	}
-	return directPath{nodes[0]}, nil
+	return directPath{node: nodes[0]}, nil
 }
 
 // Load implements scenarios.Env.
@@ -69,8 +69,14 @@ func (e localEnv) Load(
 		"the load generator needs a process of its own")
 }
 
+// Now implements scenarios.Env. Nothing here is compared with another process.
+func (e localEnv) Now() int64 { return time.Now().UnixNano() }
+
 // directPath is the node's own address.
-type directPath struct{ node scenarios.Node }
+type directPath struct {
+	scenarios.Harmless
+	node scenarios.Node
+}
 
 func (p directPath) URL() string                 { return p.node.URL() }
 func (p directPath) Observed() scenarios.Traffic { return scenarios.Traffic{} }

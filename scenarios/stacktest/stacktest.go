@@ -41,13 +41,21 @@ type Bench struct {
 }
 
 // Run runs every case as a subtest. A case in s.Known must fail, within
-// several attempts; it fails the test once it passes.
+// several attempts; it fails the test once it passes. Of a stack whose server
+// refuses its clients only that is tested.
 func Run(t *testing.T, env scenarios.Env, s scenarios.Stack) {
 	t.Helper()
 	if err := checkKnown(s); err != nil {
 		t.Error(err)
 	}
 	b := &Bench{Env: env, Stack: s, Patience: DefaultPatience}
+	if s.Refused != "" {
+		if err := refuses(t.Context(), b); err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+		t.Logf("no client gets in: %s", s.Refused)
+		return
+	}
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			note, err := judge(t.Context(), b, c)
@@ -70,6 +78,26 @@ func checkKnown(s scenarios.Stack) error {
 		}
 	}
 	return nil
+}
+
+// refuses returns an error unless the stack's server lets no client in.
+func refuses(ctx context.Context, b *Bench) error {
+	return play(func(s *stage) {
+		srv, crew := s.serve(scenarios.ServerConfig{}), s.crew()
+		var late bool
+		err := s.try(func(ctx context.Context) error {
+			_, err := crew.Dial(ctx, srv.URL(), s.Stack.Dial("ann"))
+			late = ctx.Err() != nil
+			return err
+		})
+		switch {
+		case err == nil:
+			s.failf("a client gets in now: remove Refused (%s)",
+				s.Stack.Refused)
+		case late:
+			s.failf("a client is not refused, it has no answer: %w", err)
+		}
+	})(ctx, b)
 }
 
 // judge runs a case and says whether the stack did as it should: the case

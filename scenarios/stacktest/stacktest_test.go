@@ -44,6 +44,32 @@ func TestPasses(t *testing.T) {
 	}
 }
 
+// TestRefuses has a stack let nobody in, and another that is only said to.
+func TestRefuses(t *testing.T) {
+	nobody := func(
+		context.Context, string, scenarios.DialConfig, func(scenarios.Event),
+	) (scenarios.Client, error) {
+		return nil, errors.New("another version")
+	}
+	refused := stack
+	refused.Refused = "they do not go together"
+	for want, dial := range map[string]scenarios.Dial{
+		"": nobody, "remove Refused (they do not go together)": rawws.Dial,
+	} {
+		b := &stacktest.Bench{
+			Env:      stacktest.Local(rawws.NewServer, dial),
+			Stack:    refused,
+			Patience: stacktest.DefaultPatience,
+		}
+		err := stacktest.Refuses(t.Context(), b)
+		if got := err != nil; got != (want != "") ||
+			err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	stacktest.Run(t, stacktest.Local(rawws.NewServer, nobody), refused)
+}
+
 // TestFails proves that every rule is looked after: each case fails on a stack
 // that breaks it, and says what was wrong.
 func TestFails(t *testing.T) {

@@ -131,7 +131,7 @@ func (s *stage) serve(cfg scenarios.ServerConfig) *server {
 		// What is left of broken connections blocks others until then.
 		cfg.PingInterval, cfg.PingTimeout = time.Second, time.Second
 	}
-	n, err := s.Env.Serve(s.ctx, s.Stack, cfg)
+	n, err := s.Env.Serve(s.ctx, s.Stack, s.Stack.Serving(cfg))
 	if err != nil {
 		s.failf("%w: server: %w", errSetUp, err)
 	}
