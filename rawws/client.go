@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,12 +16,16 @@ import (
 	"wsvsio/scenarios"
 )
 
+// errRefused is in the error of a request that the server has refused.
+var errRefused = errors.New("refused")
+
 // Client is a chat client. It does not come back by itself.
 type Client struct {
 	conn *websocket.Conn
 	cfg  scenarios.DialConfig
 	on   func(scenarios.Event)
-	done chan struct{} // closed when the reader has ended
+	hear func(envelope) // is passed each frame, too, unless nil
+	done chan struct{}  // closed when the reader has ended
 
 	mu     sync.Mutex // held while writing, too
 	closed bool
@@ -33,24 +38,9 @@ func Dial(
 	ctx context.Context, rawURL string,
 	cfg scenarios.DialConfig, on func(scenarios.Event),
 ) (scenarios.Client, error) {
-	header := http.Header{}
-	if cfg.Origin != "" {
-		header.Set("Origin", cfg.Origin)
-	}
-	url := "ws" + strings.TrimPrefix(rawURL, "http") + scenarios.PathRaw
-	conn, answer, err := websocket.DefaultDialer.DialContext(ctx, url, header)
-	if err != nil && answer != nil {
-		return nil, fmt.Errorf("dial %s: %w: %s", url, err, answer.Status)
-	}
+	c, err := open(ctx, rawURL, http.Header{}, cfg, on)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", url, err)
-	}
-	c := &Client{
-		conn: conn,
-		cfg:  cfg,
-		on:   on,
-		done: make(chan struct{}),
-		acks: make(map[int64]chan string),
+		return nil, err
 	}
 	on(scenarios.Event{
 		Kind: scenarios.EventUp, Transport: scenarios.WebSocket,
@@ -92,9 +82,61 @@ func (c *Client) Close() error {
 	c.conn.WriteControl(websocket.CloseMessage,
 		websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""),
 		deadline)
-	c.conn.SetReadDeadline(deadline)
+	defer time.AfterFunc(closeGrace, func() { c.conn.Close() }).Stop()
 	<-c.done
 	return nil
+}
+
+// open connects, and leaves it to the caller to read.
+func open(
+	ctx context.Context, rawURL string, header http.Header,
+	cfg scenarios.DialConfig, on func(scenarios.Event),
+) (*Client, error) {
+	if cfg.Origin != "" {
+		header.Set("Origin", cfg.Origin)
+	}
+	url := "ws" + strings.TrimPrefix(rawURL, "http") + scenarios.PathRaw
+	conn, answer, err := dial(ctx, url, header)
+	if err != nil && answer != nil {
+		return nil, fmt.Errorf("dial %s: %w: %s", url, err, answer.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", url, err)
+	}
+	return &Client{
+		conn: conn,
+		cfg:  cfg,
+		on:   on,
+		done: make(chan struct{}),
+		acks: make(map[int64]chan string),
+	}, nil
+}
+
+// dial opens the connection. Once it has one, gorilla's dialer heeds only the
+// deadline of a context, so the end of the context cuts it.
+func dial(
+	ctx context.Context, url string, header http.Header,
+) (*websocket.Conn, *http.Response, error) {
+	var stop func() bool
+	dialer := *websocket.DefaultDialer
+	dialer.NetDialContext = func(
+		limited context.Context, network, addr string,
+	) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(limited, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		stop = context.AfterFunc(ctx, func() { conn.Close() })
+		return conn, nil
+	}
+	conn, answer, err := dialer.DialContext(ctx, url, header)
+	if stop != nil && !stop() && err == nil {
+		conn.Close()
+	}
+	if ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
+	return conn, answer, err
 }
 
 // request sends a request and waits until the server has answered it.
@@ -119,7 +161,8 @@ func (c *Client) request(
 	select {
 	case problem := <-answer:
 		if problem != "" {
-			return fmt.Errorf("%s %q: %s", kind, m.Room, problem)
+			return fmt.Errorf("%s %q: %w: %s",
+				kind, m.Room, errRefused, problem)
 		}
 		return nil
 	case <-c.done:
@@ -171,6 +214,9 @@ func (c *Client) handle(text []byte) error {
 	if err := json.Unmarshal(text, &e); err != nil {
 		return fmt.Errorf("frame of the server: %w", err)
 	}
+	if c.hear != nil {
+		c.hear(e)
+	}
 	switch e.Type {
 	case "ack":
 		c.acked(e.ID, e.Error)
@@ -196,12 +242,12 @@ func (c *Client) acked(id int64, problem string) {
 
 // down ends the connection and tells why.
 func (c *Client) down(why error) {
+	c.conn.Close() // whoever writes has to stop
 	c.mu.Lock()
 	if c.closed {
 		why = errors.New("closed by the client")
 	}
 	c.closed = true
 	c.mu.Unlock()
-	c.conn.Close()
 	c.on(scenarios.Event{Kind: scenarios.EventDown, Reason: why.Error()})
 }

@@ -15,3 +15,12 @@ func TestStack(t *testing.T) {
 		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}},
 	})
 }
+
+// TestStackResume runs it with the client that goes on where it was.
+func TestStackResume(t *testing.T) {
+	stacktest.Run(t, stacktest.Local(NewServer, DialReconnect), scenarios.Stack{
+		Name:     "rawws-resume",
+		Protocol: scenarios.ProtocolRaw,
+		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true},
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -36,6 +37,7 @@ type Server struct {
 	cfg      scenarios.ServerConfig
 	upgrader websocket.Upgrader
 	sessions sync.WaitGroup
+	recovery *recovery // nil keeps nothing
 
 	mu      sync.RWMutex
 	closing bool
@@ -45,11 +47,16 @@ type Server struct {
 // NewServer returns a chat server; mount it at scenarios.PathRaw.
 func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 	cfg = cfg.WithDefaults()
-	return &Server{
+	s := &Server{
 		cfg:      cfg,
 		upgrader: websocket.Upgrader{CheckOrigin: cfg.OriginAllowed},
 		rooms:    map[string]map[*session]struct{}{everyone: {}},
-	}, nil
+	}
+	if cfg.Recovery > 0 {
+		s.recovery = &recovery{seats: make(map[string]*seat)}
+		s.upgrader.Subprotocols = []string{resumable}
+	}
+	return s, nil
 }
 
 // ServeHTTP upgrades the request and serves the client until it is gone.
@@ -58,13 +65,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	c := &session{
-		server: s,
-		conn:   conn,
-		wake:   make(chan struct{}, 1),
-		done:   make(chan struct{}),
-	}
-	if !s.enter(c) {
+	c := &session{server: s, conn: conn, timeout: s.cfg.WriteTimeout}
+	c.run = c.write
+	if !s.enter(c, r.Header.Get(claimHeader)) {
 		conn.WriteControl(websocket.CloseMessage,
 			websocket.FormatCloseMessage(websocket.CloseGoingAway, ""),
 			time.Now().Add(closeGrace))
@@ -72,15 +75,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.sessions.Done()
-	written := make(chan struct{})
-	go func() {
-		c.write()
-		close(written)
-	}()
+	c.start()
 	c.read()
 	s.forget(c)
-	close(c.done)
-	<-written
+	c.finish()
 	conn.Close()
 }
 
@@ -91,6 +89,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for c := range s.rooms[everyone] {
 		c.bye(websocket.CloseGoingAway, "server is shutting down")
 	}
+	s.forgetAway()
 	s.mu.Unlock()
 
 	done := make(chan struct{})
@@ -119,13 +118,7 @@ func (s *Server) join(c *session, m scenarios.Message) string {
 		return "room name is empty"
 	}
 	s.mu.Lock()
-	if s.rooms[m.Room] == nil {
-		s.rooms[m.Room] = make(map[*session]struct{})
-	}
-	s.rooms[m.Room][c] = struct{}{}
-	if !slices.Contains(c.rooms, m.Room) {
-		c.rooms = append(c.rooms, m.Room)
-	}
+	s.add(c, m.Room)
 	s.mu.Unlock()
 	if m.Body != "" {
 		s.broadcast("joined", m, m.Room, c)
@@ -167,6 +160,10 @@ func (s *Server) announce(m scenarios.Message) {
 func (s *Server) broadcast(
 	kind string, m scenarios.Message, room string, except *session,
 ) {
+	if s.recovery != nil {
+		s.record(kind, m, room, except)
+		return
+	}
 	f := textFrame(envelope{Type: kind, Data: m})
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -178,7 +175,7 @@ func (s *Server) broadcast(
 }
 
 // enter registers a client, unless the server is shutting down.
-func (s *Server) enter(c *session) bool {
+func (s *Server) enter(c *session, claim string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -186,6 +183,9 @@ func (s *Server) enter(c *session) bool {
 	}
 	s.sessions.Add(1)
 	s.rooms[everyone][c] = struct{}{}
+	if c.conn.Subprotocol() == resumable {
+		s.attach(c, claim)
+	}
 	return true
 }
 
@@ -196,6 +196,20 @@ func (s *Server) forget(c *session) {
 	s.remove(c, everyone)
 	for _, room := range c.rooms {
 		s.remove(c, room)
+	}
+	if c.seat != nil {
+		s.detach(c)
+	}
+}
+
+// add puts a client into a room; s.mu is held.
+func (s *Server) add(c *session, room string) {
+	if s.rooms[room] == nil {
+		s.rooms[room] = make(map[*session]struct{})
+	}
+	s.rooms[room][c] = struct{}{}
+	if !slices.Contains(c.rooms, room) {
+		c.rooms = append(c.rooms, room)
 	}
 }
 
@@ -212,14 +226,52 @@ func (s *Server) remove(c *session, room string) {
 type session struct {
 	server *Server
 	conn   *websocket.Conn
-	wake   chan struct{} // holds one token while something is queued
-	done   chan struct{} // closed when nothing more is to be sent
-	rooms  []string      // server.mu is held
+	rooms  []string // server.mu is held
+	seat   *seat    // nil if it is not to be resumed
+	run    func()   // write, as a value made once
+	writer sync.WaitGroup
 
-	mu      sync.Mutex
-	queue   []byte // frames that wait, back to back
-	waiting int    // how many
-	ended   bool   // a close frame is the last of them
+	mu       sync.Mutex
+	queue    []byte // frames that wait, back to back
+	waiting  int    // how many
+	spare    []byte // the buffer of the frames before
+	writing  bool   // a writer runs
+	ended    bool   // nothing may be queued any more
+	parted   bool   // one of the two has said goodbye
+	timeout  time.Duration
+	deadline time.Time // of the connection, for writing
+	ping     *time.Timer
+}
+
+// start begins the heartbeat.
+func (c *session) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ping = time.AfterFunc(c.server.cfg.PingInterval, c.beat)
+}
+
+// beat sends a ping, and the next one in a while.
+func (c *session) beat() {
+	c.send(frame(websocket.PingMessage, nil))
+	if c.seat != nil {
+		c.server.acknowledge(c)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.ping.Reset(c.server.cfg.PingInterval)
+	}
+}
+
+// finish ends the heartbeat and waits until what is queued has been sent.
+func (c *session) finish() {
+	c.mu.Lock()
+	c.ended = true
+	c.ping.Stop()
+	c.timeout = closeGrace
+	c.conn.NetConn().SetWriteDeadline(time.Now().Add(closeGrace))
+	c.mu.Unlock()
+	c.writer.Wait()
 }
 
 // read handles what the client sends until the connection ends.
@@ -273,6 +325,13 @@ func (c *session) handle(text []byte) {
 		c.bye(websocket.CloseInvalidFramePayloadData, "not valid JSON")
 		return
 	}
+	if c.seat != nil {
+		c.seat.busy.Lock()
+		defer c.seat.busy.Unlock()
+		if !c.server.accept(c, &e) {
+			return
+		}
+	}
 	switch e.Type {
 	case "join":
 		c.ack(e.ID, c.server.join(c, e.Data))
@@ -311,13 +370,16 @@ func (c *session) send(f []byte) {
 	}
 }
 
-// push adds a frame to the queue; c.mu is held.
+// push adds a frame to the queue; c.mu is held. A writer runs only while there
+// is something to write: one that waits would take memory for each client, and
+// longer to wake up than to start.
 func (c *session) push(f []byte) {
 	c.queue = append(c.queue, f...)
 	c.waiting++
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	if !c.writing {
+		c.writing = true
+		c.writer.Add(1)
+		go c.run()
 	}
 }
 
@@ -330,7 +392,7 @@ func (c *session) bye(code int, reason string) {
 		text := websocket.FormatCloseMessage(code, reason)
 		c.push(frame(websocket.CloseMessage, text))
 	}
-	c.ended = true
+	c.ended, c.parted = true, true
 	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
 }
 
@@ -338,7 +400,7 @@ func (c *session) bye(code int, reason string) {
 func (c *session) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = true
+	c.ended, c.parted = true, true
 	c.queue, c.waiting = nil, 0
 	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
 }
@@ -350,47 +412,41 @@ func (c *session) hasEnded() bool {
 	return c.ended
 }
 
-// write sends what is queued, and a ping now and then, until the reader has
-// ended and the queue is empty.
+// write sends what is queued until nothing is. Whatever has queued up meanwhile
+// leaves in one write: a system call costs more than the frames in it.
 func (c *session) write() {
-	cfg := c.server.cfg
-	ping := time.NewTicker(cfg.PingInterval)
-	defer ping.Stop()
-	var batch []byte
-	for {
-		select {
-		case <-ping.C:
-			c.send(frame(websocket.PingMessage, nil))
-		case <-c.wake:
-			batch = c.flush(batch, cfg.WriteTimeout)
-		case <-c.done:
-			c.flush(batch, closeGrace)
-			return
-		}
-	}
-}
-
-// flush sends whatever has queued up in one write: a system call costs more
-// than the frames in it. It returns the buffer, to be the next queue.
-func (c *session) flush(batch []byte, timeout time.Duration) []byte {
+	defer c.writer.Done()
 	c.mu.Lock()
-	batch, c.queue = c.queue, batch[:0]
-	c.waiting = 0
-	c.mu.Unlock()
-	if len(batch) == 0 {
-		return batch
-	}
+	defer c.mu.Unlock()
 	conn := c.conn.NetConn()
-	conn.SetWriteDeadline(time.Now().Add(timeout))
-	if _, err := conn.Write(batch); err != nil {
-		conn.Close()
+	for len(c.queue) > 0 {
+		batch := c.queue
+		c.queue, c.waiting = c.spare[:0], 0
+		c.renew(conn)
+		c.mu.Unlock()
+		if _, err := conn.Write(batch); err != nil {
+			conn.Close()
+		}
+		c.mu.Lock()
+		c.spare = batch
 	}
-	return batch
+	c.writing = false
 }
 
-// textFrame encodes an envelope as a frame.
-func textFrame(e envelope) []byte {
-	text, err := json.Marshal(e)
+// renew puts the write deadline off, once half of it is gone, so that a write
+// has at least the other half: to do so each time costs as much as the queue.
+// c.mu is held.
+func (c *session) renew(conn net.Conn) {
+	now := time.Now()
+	if c.deadline.Sub(now) < c.timeout/2 {
+		c.deadline = now.Add(c.timeout)
+		conn.SetWriteDeadline(c.deadline)
+	}
+}
+
+// textFrame encodes an envelope, or a welcome, as a frame.
+func textFrame(v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and integers always encode
 	}

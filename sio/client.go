@@ -18,6 +18,9 @@ import (
 	"wsvsio/scenarios"
 )
 
+// errRefused is in the error of a request that the server has refused.
+var errRefused = errors.New("refused")
+
 // Client is a chat client. It does not come back by itself, and speaks
 // websocket only: go-socket.io has no client, so this one is built on its
 // parts, and the part that upgrades fails.
@@ -40,31 +43,9 @@ func Dial(
 	ctx context.Context, rawURL string,
 	cfg scenarios.DialConfig, on func(scenarios.Event),
 ) (scenarios.Client, error) {
-	header := http.Header{}
-	if cfg.Origin != "" {
-		header.Set("Origin", cfg.Origin)
-	}
-	url := rawURL + scenarios.PathSIO
-	conn, err := dial(ctx, url, header)
-	var refused websocket.DialError
-	if errors.As(err, &refused) && refused.Response != nil {
-		err = fmt.Errorf("%w: %s", err, refused.Response.Status)
-	}
+	c, err := open(ctx, rawURL, new(net.Dialer).DialContext, cfg, on)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", url, err)
-	}
-	c := &Client{
-		conn: conn,
-		in:   parser.NewDecoder(conn),
-		out:  parser.NewEncoder(conn),
-		cfg:  cfg,
-		on:   on,
-		done: make(chan struct{}),
-		acks: make(map[uint64]chan string),
-	}
-	if err := c.welcome(ctx); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("dial %s: %w", url, err)
+		return nil, err
 	}
 	on(scenarios.Event{
 		Kind: scenarios.EventUp, Transport: scenarios.WebSocket,
@@ -110,6 +91,40 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// open connects, and leaves it to the caller to read.
+func open(
+	ctx context.Context, rawURL string, netDial netDial,
+	cfg scenarios.DialConfig, on func(scenarios.Event),
+) (*Client, error) {
+	header := http.Header{}
+	if cfg.Origin != "" {
+		header.Set("Origin", cfg.Origin)
+	}
+	url := rawURL + scenarios.PathSIO
+	conn, err := dial(ctx, url, header, netDial)
+	var refused websocket.DialError
+	if errors.As(err, &refused) && refused.Response != nil {
+		err = fmt.Errorf("%w: %s", err, refused.Response.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", url, err)
+	}
+	c := &Client{
+		conn: conn,
+		in:   parser.NewDecoder(conn),
+		out:  parser.NewEncoder(conn),
+		cfg:  cfg,
+		on:   on,
+		done: make(chan struct{}),
+		acks: make(map[uint64]chan string),
+	}
+	if err := c.welcome(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("dial %s: %w", url, err)
+	}
+	return c, nil
+}
+
 // request sends a request and waits until the server has answered it.
 func (c *Client) request(
 	ctx context.Context, kind string, m scenarios.Message,
@@ -131,7 +146,8 @@ func (c *Client) request(
 	select {
 	case problem := <-answer:
 		if problem != "" {
-			return fmt.Errorf("%s %q: %s", kind, m.Room, problem)
+			return fmt.Errorf("%s %q: %w: %s",
+				kind, m.Room, errRefused, problem)
 		}
 		return nil
 	case <-c.done:
@@ -218,27 +234,31 @@ func (c *Client) acked(id uint64, problem string) {
 
 // down ends the connection and tells why.
 func (c *Client) down(why error) {
+	c.conn.Close() // whoever writes has to stop
+	c.in.Close()   // or the library waits for that, half a minute
 	c.mu.Lock()
 	if c.closed {
 		why = errors.New("closed by the client")
 	}
 	c.closed = true
 	c.mu.Unlock()
-	c.conn.Close()
 	c.on(scenarios.Event{Kind: scenarios.EventDown, Reason: why.Error()})
 }
 
 // What follows makes up for the client that go-socket.io does not have.
 
+// netDial is how the connection under Engine.IO is opened.
+type netDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // dial opens the Engine.IO connection. The library's dialer knows no context,
 // so the end of the context cuts the connection under it.
 func dial(
-	ctx context.Context, url string, header http.Header,
+	ctx context.Context, url string, header http.Header, netDial netDial,
 ) (engineio.Conn, error) {
 	var stop func() bool
 	ws := &websocket.Transport{
 		NetDial: func(network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			conn, err := netDial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}

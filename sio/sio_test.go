@@ -18,3 +18,15 @@ func TestStack(t *testing.T) {
 		},
 	})
 }
+
+// TestStackReconnect runs it with the client that comes back.
+func TestStackReconnect(t *testing.T) {
+	stacktest.Run(t, stacktest.Local(NewServer, DialReconnect), scenarios.Stack{
+		Name:     "sio-reconnect",
+		Protocol: scenarios.ProtocolEIO3,
+		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true},
+		Known: map[string]string{
+			"oversized-reason": "go-socket.io cannot send the close code that says why",
+		},
+	})
+}

@@ -89,7 +89,7 @@ export async function dial(url, config, on) {
 
 // explain puts what is known about the end of a connection into one line. An
 // error about several addresses has a code instead of a message.
-function explain(closeCode, text, error) {
+export function explain(closeCode, text, error) {
   const parts = [text.toString(), error?.message || error?.code];
   return [`close code ${closeCode}`, ...parts].filter(Boolean).join(': ');
 }

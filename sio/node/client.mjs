@@ -7,15 +7,7 @@ import io2 from 'socket.io-client-v2';
 // dial connects to a server and resolves to a client. It calls on(event) for
 // all that the client sees, in order, and rejects if it cannot connect.
 export async function dial(url, config, on) {
-  const connect = config.protocol === 'engine.io3' ? io2 : io;
-  const socket = connect(url, {
-    transports: config.transports,
-    extraHeaders: config.origin ? { Origin: config.origin } : {},
-    forceNew: true, // a connection for each client
-    reconnection: false,
-    perMessageDeflate: false, // equal work on both sides: neither compresses
-    forceNode: true, // version 2 would take Node's WebSocket for a browser's
-  });
+  const socket = connect(url, config, { reconnection: false });
   const { engine } = socket.io;
   const waiting = new Set(); // the rejects of requests without an answer
   const gone = new Promise((resolve) => engine.on('close', resolve));
@@ -100,9 +92,22 @@ export async function dial(url, config, on) {
   });
 }
 
+// connect makes a socket, of the version that the server speaks.
+export function connect(url, config, options) {
+  const make = config.protocol === 'engine.io3' ? io2 : io;
+  return make(url, {
+    transports: config.transports,
+    extraHeaders: config.origin ? { Origin: config.origin } : {},
+    forceNew: true, // a connection for each client
+    perMessageDeflate: false, // equal work on both sides: neither compresses
+    forceNode: true, // version 2 would take Node's WebSocket for a browser's
+    ...options,
+  });
+}
+
 // explain puts what is known about the end of a connection into one line. The
 // transport describes it with an HTTP status, an error or not at all.
-function explain(why, error, closeCode) {
+export function explain(why, error, closeCode) {
   const description = error?.description;
   const parts = [
     description > 0 && `HTTP status ${description}`,

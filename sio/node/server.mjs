@@ -10,6 +10,7 @@ const defaults = {
   readLimit: 1_000_000, // bytes
   pingIntervalNs: 25e9,
   pingTimeoutNs: 20e9,
+  recoveryNs: 0,
 };
 
 // newServer returns { http, shutdown }: a server with the chat mounted that
@@ -29,6 +30,10 @@ export function newServer(config) {
     maxHttpBufferSize: cfg.readLimit,
     pingInterval: cfg.pingIntervalNs / 1e6,
     pingTimeout: cfg.pingTimeoutNs / 1e6,
+    connectionStateRecovery: cfg.recoveryNs > 0 && {
+      maxDisconnectionDuration: cfg.recoveryNs / 1e6,
+    },
+    allowEIO3: cfg.protocol === 'engine.io3', // that of version 2
     perMessageDeflate: false, // equal work on both sides: neither compresses
     httpCompression: false,
   });
