@@ -23,7 +23,8 @@ type Row struct {
 }
 
 // Group returns the run by scenario and case, in the order in which they were
-// first measured. Every group has a row for every stack of the run.
+// first measured. Every group has a row for every stack of the run that is for
+// its scenario.
 func (r *Run) Group() []Group {
 	type key struct {
 		scenario string
@@ -39,7 +40,9 @@ func (r *Run) Group() []Group {
 			at[k] = i
 			group := Group{Scenario: c.Scenario, Case: c.Case}
 			for _, s := range r.Stacks {
-				group.Rows = append(group.Rows, Row{Stack: s})
+				if s.IsFor(c.Scenario) {
+					group.Rows = append(group.Rows, Row{Stack: s})
+				}
 			}
 			groups = append(groups, group)
 		}
@@ -79,11 +82,29 @@ func (r Row) Values(unit string) []float64 {
 	return values
 }
 
+// Samples returns the row's values of a unit: one for each round, or all that
+// were taken in the round if there is but one.
+func (r Row) Samples(unit string) []float64 {
+	if len(r.Cells) != 1 || !r.Cells[0].Measured() {
+		return r.Values(unit)
+	}
+	var samples []float64
+	for _, v := range r.Cells[0].Values {
+		if v.Unit == unit {
+			samples = append(samples, v.V)
+		}
+	}
+	return samples
+}
+
 // Ratio returns how the stack of a row compares with its twin in a unit. It
 // pairs the cells of a round, which were measured back to back. It is false if
 // there is no twin or no round in which both were measured; a round in which
 // one of the two is not positive has no ratio.
 func (g Group) Ratio(row Row, unit string) (stats.Ratio, bool) {
+	if g.Case.Once {
+		return stats.Ratio{}, false // an outcome, not a figure to compare
+	}
 	i := slices.IndexFunc(g.Rows, func(r Row) bool {
 		return row.Stack.Twin != "" && r.Stack.Name == row.Stack.Twin
 	})

@@ -1,22 +1,21 @@
 // Package record keeps what was measured: a run is a folder with run.json,
-// which holds everything, and run.txt, the same figures in the Go benchmark
+// which holds every figure, and run.txt, the same figures in the Go benchmark
 // format for benchstat:
 //
 //	benchstat -col /stack results/RUN/run.txt
 //	benchstat -ignore commit,seed OLD/run.txt NEW/run.txt
 //
-// run.json is replaced as a whole after every cell, so a harness that is
-// killed leaves a run that can be read, marked as partial.
+// Where distributions were recorded, latency.hlog holds them as an HdrHistogram
+// log, in nanoseconds, each under a tag that names its cell.
+//
+// run.json is replaced as a whole after every cell, and the others grow by
+// whole lines, so a harness that is killed, or a disk that is full, leaves a
+// run that can be read, marked as partial. Of a damaged file the lines that are
+// whole are read, and the others are told. When the run is over, run.txt is put
+// in the order of the stacks; run.json keeps that of measuring.
 package record
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"wsvsio/scenarios"
@@ -30,6 +29,7 @@ const Format = 1
 const (
 	jsonName = "run.json"
 	textName = "run.txt"
+	hlogName = "latency.hlog" // only where there are histograms
 )
 
 // Run is everything that is known about a run.
@@ -52,14 +52,21 @@ type Run struct {
 	Environment Environment       `json:"environment"`
 	Stacks      []scenarios.Stack `json:"stacks"` // in the order of the tables
 	LeftOut     []LeftOut         `json:"leftOut,omitempty"`
-	Cells       []Cell            `json:"cells,omitempty"` // in the order in which they were measured
+	Planned     []Planned         `json:"planned,omitempty"` // in the order in which they are measured
+	Cells       []Cell            `json:"cells,omitempty"`   // in the order in which they were measured
 }
 
 // Environment is the machine and the versions that a run was measured with.
 type Environment struct {
-	OS          string            `json:"os"`
-	Arch        string            `json:"arch"`
-	CPU         string            `json:"cpu,omitempty"`
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPU  string `json:"cpu,omitempty"`
+
+	// What tells machines apart without naming them.
+	Processor string `json:"processor,omitempty"` // family, model and stepping
+	MemoryGB  int    `json:"memoryGB,omitempty"`  // in all, rounded to 1e9 B
+	Machine   string `json:"machine,omitempty"`   // a hash of its id
+
 	Kernel      string            `json:"kernel,omitempty"`
 	Cores       int               `json:"cores"`
 	Go          string            `json:"go"`
@@ -78,6 +85,27 @@ type LeftOut struct {
 	Mend   string `json:"mend,omitempty"` // the command that adds it
 }
 
+// Planned is a case that was to be measured, on every stack in every round.
+type Planned struct {
+	Scenario string         `json:"scenario"`
+	Case     scenarios.Case `json:"case"`
+}
+
+// Missing returns the planned cases of which there is no cell at all.
+func (r *Run) Missing() []Planned {
+	begun := make(map[Planned]bool)
+	for _, c := range r.Cells {
+		begun[Planned{c.Scenario, c.Case}] = true
+	}
+	var missing []Planned
+	for _, p := range r.Planned {
+		if !begun[p] {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
 // Cell is what was measured of one case on one stack in one round.
 type Cell struct {
 	Scenario string         `json:"scenario"`
@@ -92,66 +120,18 @@ type Cell struct {
 	N      int64   `json:"n"`
 	Values []Value `json:"values,omitempty"`
 
-	Labels      map[string]string `json:"labels,omitempty"`
-	Doubts      []string          `json:"doubts,omitempty"`      // reasons to trust the cell less
-	Unsupported string            `json:"unsupported,omitempty"` // why the stack cannot do the case
-	Error       string            `json:"error,omitempty"`       // why the cell failed
-	Events      []scenarios.Event `json:"events,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Doubts []string          `json:"doubts,omitempty"` // reasons to trust the cell less
+
+	// Histograms of the cell go to latency.hlog.
+	Histograms  []scenarios.Histogram `json:"-"`
+	Unsupported string                `json:"unsupported,omitempty"` // why the stack cannot do the case
+	Error       string                `json:"error,omitempty"`       // why the cell failed
+	Events      []scenarios.Event     `json:"events,omitempty"`
 }
 
 // Value is a figure in base units. Several of one unit are several samples.
 type Value struct {
 	Unit string  `json:"unit"`
 	V    float64 `json:"v"`
-}
-
-// Read returns the run in the folder dir. Errors name the file, and the line
-// where its content is to blame.
-func Read(dir string) (*Run, error) {
-	name := filepath.Join(dir, jsonName)
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not hold a run: %w", dir, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read a run: %w", err)
-	}
-	// The format comes first: a newer one may give a field another type.
-	var head struct {
-		Format *int `json:"format"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, position(name, data, err)
-	}
-	switch {
-	case head.Format == nil || *head.Format < 1:
-		return nil, fmt.Errorf("%s is not a run: it has no format", name)
-	case *head.Format > Format:
-		return nil, fmt.Errorf("%s has format %d, this program reads up to "+
-			"format %d: read it with the version that wrote it",
-			name, *head.Format, Format)
-	}
-	run := new(Run)
-	if err := json.Unmarshal(data, run); err != nil {
-		return nil, position(name, data, err)
-	}
-	return run, nil
-}
-
-// position adds the file and line to an error of package json.
-func position(name string, data []byte, err error) error {
-	var offset int64
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		offset = syntax.Offset
-	case errors.As(err, &kind):
-		offset = kind.Offset
-	default:
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	offset = min(offset, int64(len(data)))
-	line := 1 + bytes.Count(data[:offset], []byte("\n"))
-	return fmt.Errorf("%s:%d: damaged at byte %d: %w", name, line, offset, err)
 }

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +25,8 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var steady = scenarios.Case{Name: "steady", Clients: 100, Size: 128, Rate: 200,
 	Warmup: 15000, Window: 2 * time.Second}
+
+var idle = scenarios.Case{Name: "idle", Clients: 1000}
 
 func newRun() Run {
 	return Run{
@@ -44,6 +46,7 @@ func newRun() Run {
 		Stacks: []scenarios.Stack{{Name: "raw"}, {Name: "sio", Twin: "raw"}},
 		LeftOut: []LeftOut{{Stack: "raw-node", Reason: "no Node",
 			Mend: "apt-get install nodejs"}},
+		Planned: []Planned{{"broadcast", steady}, {"broadcast", idle}},
 	}
 }
 
@@ -88,6 +91,19 @@ func write(t *testing.T, run Run, cells ...Cell) string {
 	return dir
 }
 
+// read reads a run that must be whole.
+func read(t *testing.T, dir string) *Run {
+	t.Helper()
+	run, problems, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+	return run
+}
+
 func TestRoundTrip(t *testing.T) {
 	for name, cells := range map[string][]Cell{
 		"cells": newCells(), "no cells": nil,
@@ -95,10 +111,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := newRun()
 			want.Partial, want.Why = true, "interrupted"
-			got, err := Read(write(t, want, cells...))
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := read(t, write(t, want, cells...))
 			if got.Finished.IsZero() {
 				t.Error("a closed run has no time at which it finished")
 			}
@@ -122,10 +135,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, c := range newCells() {
-		got, err := Read(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := read(t, dir)
 		if !got.Partial || got.Why != "not finished" || len(got.Cells) != i {
 			t.Errorf("before cell %d: partial %v, %q, %d cells",
 				i, got.Partial, got.Why, len(got.Cells))
@@ -137,10 +147,7 @@ func TestKilled(t *testing.T) {
 	if err := w.Close(false, ""); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := read(t, dir)
 	if got.Partial || got.Why != "" {
 		t.Errorf("closed: partial %v, %q", got.Partial, got.Why)
 	}
@@ -180,6 +187,90 @@ func TestGoldenFiles(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("differs from %s, -update accepts it:\n%s", file, got)
 		}
+	}
+}
+
+// TestOrder measures in random order: run.txt has the order of the stacks in the
+// end, run.json and a run that is not closed that of measuring.
+func TestOrder(t *testing.T) {
+	run := newRun()
+	run.Stacks = []scenarios.Stack{{Name: "floor"}, {Name: "raw"}, {Name: "sio"}}
+	var cells []Cell
+	for i, name := range []string{"sio 1", "raw 1", "gone 1", "floor 1", "raw 2", "floor 2", "idle raw 1", "sio 2", "idle floor 1"} {
+		rest, isIdle := strings.CutPrefix(name, "idle ")
+		stack, round, _ := strings.Cut(rest, " ")
+		c := newCell(stack, int(round[0]-'0'), Value{"connect-sec", float64(i)})
+		if isIdle {
+			c.Case = idle
+		}
+		cells = append(cells, c)
+	}
+	order := func(dir string) (list []string) {
+		for line := range strings.Lines(string(content(t, dir, textName))) {
+			if name, ok := strings.CutPrefix(line, "Benchmark"); ok {
+				_, stack, _ := strings.Cut(name, "stack=")
+				stack, rest, _ := strings.Cut(stack, "-2 ")
+				list = append(list, stack+" "+strings.Fields(rest)[1])
+			}
+		}
+		return list
+	}
+	measured := []string{"sio 0", "raw 1", "gone 2", "floor 3", "raw 4", "floor 5", "raw 6", "sio 7", "floor 8"}
+	sorted := []string{"floor 3", "raw 1", "sio 0", "gone 2", "floor 5", "raw 4", "sio 7", "floor 8", "raw 6"}
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		if err := w.Add(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := order(dir); !slices.Equal(got, measured) {
+		t.Errorf("while it lasts: %q", got)
+	}
+	if err := w.Close(true, "interrupted"); err != nil {
+		t.Fatal(err)
+	}
+	if got := order(dir); !slices.Equal(got, sorted) {
+		t.Errorf("closed: %q, want %q", got, sorted)
+	}
+	got := read(t, dir)
+	if !reflect.DeepEqual(got.Cells, cells) {
+		t.Errorf("run.json has another order: %+v", got.Cells)
+	}
+	// What is made from run.json is the same.
+	var text bytes.Buffer
+	if err := WriteText(&text, got); err != nil || !bytes.Equal(text.Bytes(), content(t, dir, textName)) {
+		t.Errorf("written anew, %v:\n%s", err, &text)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) > 0 {
+		t.Errorf("left behind %v", left)
+	}
+}
+
+// TestOrderFails has no room for run.txt in another order: it stays as it is.
+func TestOrderFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, newRun())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stack := range []string{"sio", "raw"} {
+		if err := w.Add(newCell(stack, 1, Value{"lost", 0})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := content(t, dir, textName)
+	if err := os.MkdirAll(filepath.Join(dir, textName+".tmp", "in the way"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(false, ""); err == nil {
+		t.Error("no error")
+	}
+	if run := read(t, dir); run.Partial || len(run.Cells) != 2 || !bytes.Equal(content(t, dir, textName), before) {
+		t.Errorf("%+v", run)
 	}
 }
 
@@ -274,6 +365,7 @@ func TestAddRefuses(t *testing.T) {
 		{newCell("raw", 1, Value{"two words", 1}), `the unit "two words"`},
 		{newCell("raw", 1, Value{"", 1}), `the unit ""`},
 		{newCell("", 1), "no stack"},
+		{withHistogram(newCell("raw", 1), "latency", "HISTgarbage"), `the histogram "latency" cannot be decoded`},
 		{slow, "+Inf seconds"},
 		{strange, "NaN"},
 	} {
@@ -286,10 +378,7 @@ func TestAddRefuses(t *testing.T) {
 	if err := w.Close(false, ""); err != nil {
 		t.Fatal(err)
 	}
-	run, err := Read(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := read(t, dir)
 	text, err := os.ReadFile(filepath.Join(dir, textName))
 	if len(run.Cells) != 0 || len(text) != 0 || err != nil {
 		t.Errorf("recorded %v and %q, %v", run.Cells, text, err)
@@ -314,8 +403,8 @@ func TestAddAtOnce(t *testing.T) {
 	if err := w.Close(false, ""); err != nil {
 		t.Fatal(err)
 	}
-	if run, err := Read(dir); err != nil || len(run.Cells) != 20 {
-		t.Errorf("read %v, %v", run, err)
+	if run := read(t, dir); len(run.Cells) != 20 {
+		t.Errorf("read %v", run)
 	}
 }
 
@@ -334,11 +423,16 @@ func TestCreateRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(halfTaken, textName), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
+	logTaken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(logTaken, hlogName), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct{ dir, want string }{
 		"a file":        {file, "not a directory"},
 		"below a file":  {filepath.Join(file, "run"), "not a directory"},
 		"a run":         {taken, "already holds a run"},
 		"half a run":    {halfTaken, "already holds a run"},
+		"a log":         {logTaken, "already holds a run"},
 		"an empty name": {"", "no such file or directory"},
 	}
 	if os.Getuid() != 0 { // root may write anywhere
@@ -379,126 +473,4 @@ func TestAddToVanishedFolder(t *testing.T) {
 	if err := w.Close(false, ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("close: %v", err)
 	}
-}
-
-func TestReadDamaged(t *testing.T) {
-	whole, err := os.ReadFile(filepath.Join(write(t, newRun(), newCells()...), jsonName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := bytes.Count(whole, []byte("\n")) + 1
-	if last < 30 {
-		t.Fatalf("run.json has %d lines", last)
-	}
-	for name, test := range map[string]struct{ content, want string }{
-		"empty":       {"", "run.json:1: damaged at byte 0: unexpected end"},
-		"cut":         {string(whole[:len(whole)-3]), "unexpected end"},
-		"garbage":     {"{\n \"format\": 1,\n oops\n}", "run.json:3: damaged at byte 18: invalid character 'o'"},
-		"wrong type":  {"{\n \"format\": 1,\n \"rounds\": \"two\"\n}", "run.json:3: damaged at byte 3"},
-		"no number":   {`{"format": 1, "cells": [{"seconds": 1e999}]}`, "1e999"},
-		"newer":       {`{"format": 2, "rounds": "two"}`, "has format 2, this program reads up to format 1"},
-		"no format":   {`{}`, "it has no format"},
-		"null":        {`null`, "it has no format"},
-		"zero format": {`{"format": 0}`, "it has no format"},
-		"array":       {`[]`, "run.json:1: damaged"},
-		"two values":  {`{"format": 1}{}`, "after top-level value"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, jsonName)
-			if err := os.WriteFile(file, []byte(test.content), 0o666); err != nil {
-				t.Fatal(err)
-			}
-			run, err := Read(dir)
-			if err == nil {
-				t.Fatalf("read %+v", run)
-			}
-			if !strings.Contains(err.Error(), test.want) ||
-				!strings.Contains(err.Error(), file) {
-				t.Errorf("got %v, want %s", err, test.want)
-			}
-		})
-	}
-	if _, err := Read(t.TempDir()); !errors.Is(err, fs.ErrNotExist) ||
-		!strings.Contains(err.Error(), "does not hold a run") {
-		t.Errorf("an empty folder: %v", err)
-	}
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, jsonName), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a folder in the place of run.json: %v", err)
-	}
-}
-
-// Whatever run.json holds, Read returns an error or a run that can be grouped,
-// and recorded again unless it holds what Add refuses. Fuzz it with
-// -fuzzminimizetime 10x: every attempt writes files, so the default of a minute
-// is spent on the first input that is worth keeping.
-func FuzzRead(f *testing.F) {
-	for _, cells := range [][]Cell{nil, newCells()} {
-		run := newRun()
-		run.Cells = cells
-		data, err := json.Marshal(run)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Add([]byte(`{"format":1,"stacks":[{"name":"a","twin":"a"},{"name":"a"}],` +
-		`"cells":[{"stack":"a","round":-1,"values":[{"unit":"u","v":1e308},{"unit":"u","v":-0}]},null]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, jsonName), data, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		run, err := Read(dir)
-		if err != nil {
-			return
-		}
-		cells := 0
-		for _, group := range run.Group() {
-			for _, row := range group.Rows {
-				cells += len(row.Cells)
-				for _, c := range row.Cells {
-					for _, unit := range c.Units() {
-						row.Values(unit)
-						group.Ratio(row, unit)
-					}
-				}
-			}
-		}
-		if cells != len(run.Cells) {
-			t.Errorf("%d of %d cells are in a group", cells, len(run.Cells))
-		}
-		again := filepath.Join(dir, "again")
-		w, err := Create(again, *run)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range run.Cells {
-			if check(c) == nil {
-				if err := w.Add(c); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		if err := w.Close(run.Partial, run.Why); err != nil {
-			t.Error(err)
-		}
-		if _, err := Read(again); err != nil {
-			t.Error(err)
-		}
-		text, err := os.Open(filepath.Join(again, textName))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer text.Close()
-		for r := benchfmt.NewReader(text, textName); r.Scan(); {
-			if wrong, ok := r.Result().(*benchfmt.SyntaxError); ok {
-				t.Error(wrong)
-			}
-		}
-	})
 }

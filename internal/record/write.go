@@ -6,32 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/perf/benchfmt"
 )
 
 // Writer fills the folder of a run. Its methods may be called from several
 // goroutines.
 type Writer struct {
-	mu    sync.Mutex
-	dir   string
-	run   Run
-	cells [][]byte // each as JSON, so that a cell is encoded only once
-
-	file   *os.File // run.txt; nil once closed
-	text   *benchfmt.Writer
-	config []benchfmt.Config
-	units  map[string]bool // whose metadata is in run.txt
+	mu     sync.Mutex
+	dir    string
+	run    Run
+	cells  [][]byte // each as JSON, so that a cell is encoded only once
+	text   *appender
+	hlog   *appender
+	figs   *texter // to text
+	log    *logger // to hlog
+	now    func() time.Time
+	closed bool
 }
 
 // Create makes the folder dir, and its parents, and writes the first files
@@ -46,7 +41,7 @@ func Create(dir string, run Run) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail(err)
 	}
-	for _, name := range []string{jsonName, textName} {
+	for _, name := range []string{jsonName, textName, hlogName} {
 		switch _, err := os.Lstat(filepath.Join(dir, name)); {
 		case err == nil:
 			return fail(fmt.Errorf("%s already holds a run, see its %s", dir, name))
@@ -59,81 +54,173 @@ func Create(dir string, run Run) (*Writer, error) {
 	run.Finished = time.Time{}
 	run.Cells = nil
 	w := &Writer{
-		dir:    dir,
-		run:    run,
-		config: config(run),
-		units:  make(map[string]bool),
+		dir:  dir,
+		run:  run,
+		text: &appender{name: filepath.Join(dir, textName)},
+		hlog: &appender{name: filepath.Join(dir, hlogName)},
+		now:  time.Now,
 	}
+	w.figs = newTexter(&w.text.waiting, &run)
+	w.log = newLogger(&w.hlog.waiting, run.Started)
 	head, err := w.encode()
 	if err != nil {
 		return nil, err
 	}
-	if err := w.replace(head); err != nil {
+	if err := w.replace(jsonName, head); err != nil {
 		return fail(err)
 	}
-	w.file, err = os.OpenFile(filepath.Join(dir, textName),
-		os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o666)
-	if err != nil {
+	if err := w.text.open(); err != nil {
 		return fail(err)
 	}
-	w.text = benchfmt.NewWriter(w.file)
 	return w, nil
 }
 
-// Add appends the cell to run.txt, unless it failed or is not applicable, and
-// to run.json. A cell that cannot be recorded, because a value is not a finite
-// number, is refused and changes nothing.
+// Add appends the cell to run.txt, unless it failed or is not applicable, its
+// histograms to latency.hlog, and all but those to run.json. A cell that cannot
+// be recorded, because a value is not a finite number or a histogram not one,
+// is refused and changes nothing.
+//
+// If the files cannot be written, as on a full disk, they stay as they were
+// before, to the last whole line, and the cell is tried again with the next one
+// and with Close.
 func (w *Writer) Add(c Cell) error {
-	if err := check(c); err != nil {
+	fail := func(err error) error {
 		return fmt.Errorf("record %s: %w", describe(c), err)
+	}
+	if err := check(c); err != nil {
+		return fail(err)
+	}
+	list, err := histograms(c)
+	if err != nil {
+		return fail(err)
 	}
 	data, err := json.Marshal(c)
 	if err != nil {
-		return fmt.Errorf("record %s: %w", describe(c), err)
+		return fail(err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file == nil {
-		return fmt.Errorf("record %s: the run is closed", describe(c))
-	}
-	if err := w.appendText(c); err != nil {
-		return fmt.Errorf("record %s: %w", describe(c), err)
+	if w.closed {
+		return fail(errors.New("the run is closed"))
 	}
 	w.cells = append(w.cells, data)
-	return w.save()
+	// Into memory: these can fail only for what check has refused.
+	if err := errors.Join(w.log.add(c, list, w.now()), w.figs.add(c)); err != nil {
+		return fail(err)
+	}
+	if err := w.save(); err != nil {
+		return fail(err)
+	}
+	return nil
 }
 
-// Close writes the run for the last time. Partial says that not everything
-// that was asked for was measured; why gives the reason.
+// Close writes the run for the last time, run.txt in the order of the stacks.
+// Partial says that not everything that was asked for was measured; why gives
+// the reason.
 func (w *Writer) Close(partial bool, why string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file == nil {
+	if w.closed {
 		return fmt.Errorf("close the run in %s: %w", w.dir, os.ErrClosed)
 	}
+	w.closed = true
 	w.run.Partial, w.run.Why = partial, why
-	w.run.Finished = time.Now().Round(0)
-	closed := w.file.Close()
-	w.file = nil
-	if err := w.save(); err != nil {
-		return err
+	w.run.Finished = w.now().Round(0)
+	err := errors.Join(w.save(), w.text.close(), w.hlog.close())
+	if err == nil {
+		// If that fails, all is there in another order.
+		err = w.order()
 	}
-	if closed != nil {
-		return fmt.Errorf("close the run: %w", closed)
+	if err != nil {
+		return fmt.Errorf("close the run: %w", err)
 	}
 	return nil
 }
 
-// save writes run.json as it stands.
+// save writes what has been added, run.json last: what is in it is in the
+// others, too, whenever the harness dies. One that cannot be written does not
+// keep back the rest.
 func (w *Writer) save() error {
-	data, err := w.encode()
-	if err == nil {
-		err = w.replace(data)
-	}
+	err := errors.Join(w.hlog.flush(), w.text.flush(), w.saveJSON())
 	if err != nil {
-		return fmt.Errorf("save the run: %w", err)
+		return fmt.Errorf("%w; what was measured before is in %s", err, w.dir)
 	}
 	return nil
+}
+
+// saveJSON writes run.json as it stands.
+func (w *Writer) saveJSON() error {
+	data, err := w.encode()
+	if err != nil {
+		return err
+	}
+	return w.replace(jsonName, data)
+}
+
+// order writes run.txt anew if its lines are not in the order of the stacks. As
+// long as the run lasts they come as they are measured, so that a harness that
+// is killed has lost none.
+func (w *Writer) order() error {
+	run := w.run
+	run.Cells = make([]Cell, len(w.cells))
+	for i, data := range w.cells {
+		if err := json.Unmarshal(data, &run.Cells[i]); err != nil {
+			return fmt.Errorf("put the figures in order: %w", err)
+		}
+	}
+	if slices.IsSorted(run.byStack()) {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := WriteText(&text, &run); err != nil {
+		return fmt.Errorf("put the figures in order: %w", err)
+	}
+	return w.replace(textName, text.Bytes())
+}
+
+// appender is a file that grows by whole lines.
+type appender struct {
+	name    string
+	file    *os.File // nil before there is something to write
+	size    int64    // of what is whole
+	waiting bytes.Buffer
+}
+
+// open creates the file.
+func (a *appender) open() (err error) {
+	a.file, err = os.OpenFile(a.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o666)
+	return err
+}
+
+// flush writes what waits. If that fails, the file is cut to what is whole, so
+// that it never ends within a line, and all of it goes on waiting.
+func (a *appender) flush() error {
+	if a.waiting.Len() == 0 {
+		return nil
+	}
+	if a.file == nil {
+		if err := a.open(); err != nil {
+			return err
+		}
+	}
+	n, err := a.file.Write(a.waiting.Bytes())
+	if err != nil {
+		if n > 0 {
+			err = errors.Join(err, a.file.Truncate(a.size))
+		}
+		return err
+	}
+	a.size += int64(n)
+	a.waiting.Reset()
+	return nil
+}
+
+// close closes the file, if there is one.
+func (a *appender) close() error {
+	if a.file == nil {
+		return nil
+	}
+	return a.file.Close()
 }
 
 // encode returns run.json, one cell a line: a run of many cells is compared
@@ -151,10 +238,10 @@ func (w *Writer) encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// replace puts data in the place of run.json. A rename is atomic: a reader
-// sees the old file or the new one, whenever the harness dies.
-func (w *Writer) replace(data []byte) error {
-	name := filepath.Join(w.dir, jsonName)
+// replace puts data in the place of a file of the run. A rename is atomic: a
+// reader sees the old file or the new one, whenever the harness dies.
+func (w *Writer) replace(file string, data []byte) error {
+	name := filepath.Join(w.dir, file)
 	temp := name + ".tmp"
 	err := os.WriteFile(temp, data, 0o666)
 	if err == nil {
@@ -166,108 +253,14 @@ func (w *Writer) replace(data []byte) error {
 	return err
 }
 
-// appendText adds the line of the cell to run.txt.
-func (w *Writer) appendText(c Cell) error {
-	if !c.Measured() || len(c.Values) == 0 {
-		return nil
-	}
-	result := benchfmt.Result{
-		Config: w.config,
-		Name:   benchfmt.Name(benchName(c, w.run.Environment.Cores)),
-		Iters:  int(c.N),
-	}
-	for _, unit := range c.Units() {
-		v, _ := c.Value(unit)
-		result.Values = append(result.Values,
-			benchfmt.Value{Value: v, Unit: unit})
-		if err := w.describeUnit(unit); err != nil {
-			return err
-		}
-	}
-	return w.text.Write(&result)
-}
-
-// describeUnit writes what benchstat must know about a unit, once.
-func (w *Writer) describeUnit(name string) error {
-	if w.units[name] {
-		return nil
-	}
-	w.units[name] = true
-	unit := UnitOf(name)
-	meta := map[string]string{"better": string(unit.Better)}
-	if unit.Exact {
-		meta["assume"] = "exact"
-	}
-	for _, key := range []string{"better", "assume"} {
-		if meta[key] == "" {
-			continue
-		}
-		err := w.text.Write(&benchfmt.UnitMetadata{
-			UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: name, Key: key},
-			OrigUnit:        name,
-			Value:           meta[key],
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// config returns the lines at the top of run.txt. What differs from run to run
-// is left to run.json, except for the commit and the seed, without which the
-// figures cannot be measured again.
-func config(run Run) []benchfmt.Config {
-	env := run.Environment
-	commit := env.Commit
-	if env.Dirty {
-		commit += "+dirty"
-	}
-	var list []benchfmt.Config
-	add := func(key, value string) {
-		value = strings.Join(strings.Fields(value), " ")
-		if value != "" {
-			list = append(list,
-				benchfmt.Config{Key: key, Value: []byte(value), File: true})
-		}
-	}
-	add("goos", env.OS)
-	add("goarch", env.Arch)
-	add("pkg", "wsvsio")
-	add("cpu", env.CPU)
-	add("kernel", env.Kernel)
-	add("go", env.Go)
-	add("node", env.Node)
-	add("pinned", strconv.FormatBool(env.Pinned))
-	add("profile", string(run.Profile))
-	add("rounds", strconv.Itoa(run.Rounds))
-	add("commit", commit)
-	add("seed", strconv.FormatUint(run.Seed, 10))
-	return list
-}
-
-// benchName returns the name of the cell's benchmark, without "Benchmark".
-func benchName(c Cell, cores int) string {
-	first, n := utf8.DecodeRuneInString(c.Scenario)
-	name := fmt.Sprintf("%c%s/%s/stack=%s-%d", unicode.ToUpper(first),
-		c.Scenario[n:], c.Case, c.Stack, cores)
-	// As package testing does: a name ends at a space.
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return '_'
-		}
-		return r
-	}, name)
-}
-
 // check returns an error for a cell that JSON or the benchmark format cannot
 // hold.
 func check(c Cell) error {
-	if c.Scenario == "" || c.Stack == "" {
-		return errors.New("the cell has no scenario or no stack")
+	if c.Scenario == "" || c.Case.Name == "" || c.Stack == "" {
+		return errors.New("the cell has no scenario, no case or no stack")
 	}
 	for _, v := range c.Values {
-		if v.Unit == "" || strings.ContainsFunc(v.Unit, notInUnit) {
+		if v.Unit == "" || strings.ContainsFunc(v.Unit, notInWord) {
 			return fmt.Errorf("the unit %q is empty or not one word", v.Unit)
 		}
 		if !finite(v.V) {
@@ -280,10 +273,6 @@ func check(c Cell) error {
 	}
 	return nil
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-func notInUnit(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
 func describe(c Cell) string {
 	return fmt.Sprintf("%s/%s on %s, round %d",

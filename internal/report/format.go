@@ -42,6 +42,18 @@ func times(r float64) string {
 	return digits(r, 2) + "x"
 }
 
+// timesOff returns a ratio that is not one with as many decimals as it takes to
+// see that: "1.004x".
+func timesOff(r float64) string {
+	text := times(r)
+	for n := 3; text == times(1) && n <= 6; n++ {
+		if off := strconv.FormatFloat(r, 'f', n, 64); strings.Trim(off, "0") != "1." {
+			text = off + "x"
+		}
+	}
+	return text
+}
+
 // timesSpread returns a range of ratios, both ends to the same precision.
 func timesSpread(low, high float64) string {
 	if low > 1 && high >= 1.995 {

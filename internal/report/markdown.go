@@ -17,8 +17,8 @@ func Markdown(w io.Writer, run *record.Run) error {
 	p := newPage(run)
 	var b bytes.Buffer
 	if p.partial != "" {
-		fmt.Fprintf(&b, "**PARTIAL RUN: %s.** What follows is what was "+
-			"measured until then.\n\n", escape(p.partial))
+		fmt.Fprintf(&b, "**PARTIAL RUN: %s.** What follows is what there "+
+			"is.\n\n", escape(p.partial))
 	}
 	if len(p.tables) == 0 {
 		b.WriteString("Nothing was measured.\n\n")
@@ -38,24 +38,9 @@ func Markdown(w io.Writer, run *record.Run) error {
 // markdownTable writes one table with its title, caption and notes.
 func markdownTable(b *bytes.Buffer, t table) error {
 	fmt.Fprintf(b, "## %s\n\n", escape(t.title))
-	tab := tablewriter.NewTable(b, append(options(len(t.head)),
-		tablewriter.WithRenderer(renderer.NewMarkdown()))...)
-	head := []string{"stack"}
-	for _, name := range t.head {
-		head = append(head, escape(name))
+	if err := markdownGrid(b, t.grid); err != nil {
+		return err
 	}
-	tab.Header(head)
-	for _, r := range t.rows {
-		if err := tab.Append(markdownRow(r)); err != nil {
-			return err
-		}
-	}
-	if len(t.rows) > 0 {
-		if err := tab.Render(); err != nil {
-			return err
-		}
-	}
-	b.WriteByte('\n')
 	if t.caption != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(t.caption))
 	}
@@ -70,13 +55,42 @@ func markdownTable(b *bytes.Buffer, t table) error {
 	if len(t.notes) > 0 {
 		b.WriteByte('\n')
 	}
+	if len(t.attribution.rows) > 0 {
+		return markdownGrid(b, t.attribution)
+	}
 	return nil
 }
 
-// markdownRow returns a row with the status under the stack's name and the
-// spread behind its figure: there is room for it.
+// markdownGrid writes the rows and columns of a table and an empty line.
+func markdownGrid(b *bytes.Buffer, g grid) error {
+	tab := tablewriter.NewTable(b, append(options(1, len(g.head)),
+		tablewriter.WithRenderer(renderer.NewMarkdown()))...)
+	head := []string{escape(g.corner)}
+	for _, name := range g.head {
+		head = append(head, escape(name))
+	}
+	tab.Header(head)
+	for _, r := range g.rows {
+		if err := tab.Append(markdownRow(r)); err != nil {
+			return err
+		}
+	}
+	if len(g.rows) > 0 {
+		if err := tab.Render(); err != nil {
+			return err
+		}
+	}
+	b.WriteByte('\n')
+	return nil
+}
+
+// markdownRow returns a row with the status under its name and the spread
+// behind its figure: there is room for it.
 func markdownRow(r row) []string {
 	name := escape(r.name)
+	if r.pair != "" {
+		name += ": " + escape(r.pair)
+	}
 	for _, text := range r.status {
 		name += "<br>**" + escape(text) + "**"
 	}
@@ -84,12 +98,12 @@ func markdownRow(r row) []string {
 	for _, c := range r.cells {
 		text := escape(c.value)
 		if c.ratio != "" {
-			text += " " + c.ratio
+			text += " " + escape(c.ratio)
 		}
 		if c.spread != "" {
-			text += " (" + c.spread + ")"
+			text += " (" + escape(c.spread) + ")"
 		}
-		line = append(line, text)
+		line = append(line, strings.TrimSpace(text))
 	}
 	return line
 }
@@ -114,7 +128,11 @@ func markdownKey(b *bytes.Buffer, p *page) {
 		}
 		b.WriteByte('\n')
 	}
+	if p.verdict != "" {
+		fmt.Fprintf(b, "T%s\n\n", escape(p.verdict[1:]))
+	}
 	markdownEntries(b, "Stacks", p.stacks)
+	markdownEntries(b, "A"+effectsTitle[1:], p.effects)
 	markdownEntries(b, "C"+columnsTitle[1:], p.columns)
 	if len(p.also) > 0 {
 		fmt.Fprintf(b, "Also in run.txt: %s\n\n",

@@ -16,7 +16,7 @@ const maxLines = 10
 
 // notes collects the remarks on the rows of a table. Those that say the same
 // are folded, first over the rounds of a stack, then over the stacks.
-type notes struct{ failed, wrong, doubts folded }
+type notes struct{ failed, wrong, doubts, labels folded }
 
 // folded is remarks in the order in which they first came, with their stacks.
 type folded struct {
@@ -25,14 +25,19 @@ type folded struct {
 	rounds []string // as in "rounds 2, 5"; "" for all of them
 }
 
-// add collects the remarks on a row.
-func (n *notes) add(r record.Row) {
+// add collects the remarks on a row of a table with those columns.
+func (n *notes) add(r record.Row, columns []record.Unit) {
 	failed, doubts := newRemarks(), newRemarks()
 	for _, c := range r.Cells {
 		if c.Error != "" {
 			failed.add(c.Error, c.Round)
 		}
 		for _, text := range c.Doubts {
+			doubts.add(text, c.Round)
+		}
+	}
+	if text := unsteady(r, columns); text != "" {
+		for _, c := range r.Cells {
 			doubts.add(text, c.Round)
 		}
 	}
@@ -48,11 +53,63 @@ func (n *notes) add(r record.Row) {
 	for _, text := range doubts.texts {
 		n.doubts.add(r, "doubt", []string{clean(text)}, doubts.rounds[text])
 	}
+	for _, key := range labelsIn(r) {
+		said := newRemarks()
+		for _, c := range r.Cells {
+			if text, ok := c.Labels[key]; ok {
+				said.add(text, c.Round)
+			}
+		}
+		for _, text := range said.texts {
+			n.labels.add(r, clean(key), lines(text), said.rounds[text])
+		}
+	}
+}
+
+// labelsIn returns the keys of what the cells of a row are labelled with.
+func labelsIn(r record.Row) []string {
+	keys := make(map[string]bool)
+	for _, c := range r.Cells {
+		for key := range c.Labels {
+			keys[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// apart is how far the rounds of a row may lie apart in a time. A chat that has
+// the machine to itself stays well below.
+const apart = 10
+
+// unsteady says in which timed units the rounds of a row lie further apart than
+// that; "" if in none.
+func unsteady(r record.Row, columns []record.Unit) string {
+	var titles []string
+	for _, u := range columns {
+		switch u.Quantity {
+		case record.Duration, record.CPU, record.Rate:
+		default:
+			continue
+		}
+		values := r.Values(u.Name)
+		if len(values) == 0 {
+			continue
+		}
+		least, most := slices.Min(values), slices.Max(values)
+		if least > 0 && most >= apart*least {
+			titles = append(titles, u.Title)
+		}
+	}
+	if len(titles) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the rounds differ %d times or more in %s: "+
+		"the median says little", apart, strings.Join(titles, ", "))
 }
 
 // list returns the remarks, the worst first.
 func (n *notes) list() []note {
-	return slices.Concat(n.failed.list(), n.wrong.list(), n.doubts.list())
+	return slices.Concat(n.failed.list(), n.wrong.list(), n.doubts.list(), n.labels.list())
 }
 
 // remarks are texts in the order in which they first came, with the rounds in

@@ -1,7 +1,7 @@
-// Package report turns a run into something to read: a table for a terminal
-// or Markdown.
+// Package report turns a run into something to read, a table for a terminal or
+// Markdown, and into CSV and JSON for programs; and it compares two runs.
 //
-// Both are made from the same page, so they say the same. Text that comes from
+// The tables are made from the same page, so they say the same. Text that comes from
 // a run is data: it is cleaned of control characters, and Markdown escapes it.
 package report
 
@@ -23,7 +23,9 @@ type page struct {
 	reasons []string // of what is n/a; [1] is the first
 	leftOut []record.LeftOut
 	stacks  []entry
+	effects []entry // how to read the attribution
 	columns []entry
+	verdict string   // why there are ratios without one; "" if there are none
 	also    []string // recorded units that no table shows
 	facts   []string
 }
@@ -34,21 +36,36 @@ type entry struct{ name, text string }
 // table is what was measured of one case.
 type table struct {
 	title   string
-	head    []string // of the columns after the stack's
-	rows    []row
+	grid    grid
 	caption string
 	notes   []note
+
+	// attribution says where the differences come from. It has no rows where
+	// that cannot be told.
+	attribution grid
 }
 
-// row is a stack in a table.
+// grid is rows and columns.
+type grid struct {
+	corner string   // over the rows' names: "stack"
+	head   []string // of the columns after that
+	rows   []row
+}
+
+// row is a stack in a table, or an effect in its attribution.
 type row struct {
 	name   string
+	pair   string   // what an effect is the ratio of; "" for a stack
 	status []string // in words, what must not be overlooked
 	cells  []cell
 }
 
 // cell is a figure: "61 µs", "2.4x", "2.1-2.8x".
-type cell struct{ value, ratio, spread string }
+type cell struct {
+	value, ratio, spread string
+	verdict              stats.Verdict // on the ratio; "" if there is none
+	tested               bool          // by a test, not by value
+}
 
 // note is a remark under a table: what, on which stacks, and its lines.
 type note struct {
@@ -64,15 +81,35 @@ var ratioEntry = entry{"2.4x", "the figure divided by that of the twin in the " 
 	"same round, Hodges-Lehmann estimate over the rounds; the twin of each " +
 	"stack is named above"}
 
+// asides say of a stack how far its figures go.
+var asides = map[string]string{"floor": "no limit where frames are batched"}
+
+// markEntry explains the mark.
+func markEntry() entry {
+	rule := stats.Fixed()
+	alpha := strconv.FormatFloat(rule.Alpha, 'f', -1, 64)
+	return entry{mark + "1.08x", fmt.Sprintf("not different: a difference is "+
+		"what has p < %s in Wilcoxon's signed-rank test and is shifted by at "+
+		"least %.3g %%, in pairs inside rounds in coin-flip order; bytes and "+
+		"counts that are the same in every round are compared by value",
+		strings.TrimPrefix(alpha, "0"), 100*rule.MinShift)}
+}
+
+// chanceEntry says how many of so many tests would find a difference where there
+// is none. The rule asks for a shift as well, so it is an upper bound.
+func chanceEntry(tests int) entry {
+	alpha := stats.Fixed().Alpha
+	return entry{"by chance", fmt.Sprintf("up to about %s would call different what is not, at p < %s each, those of the attribution included",
+		expected(alpha*float64(tests), tests), strings.TrimPrefix(strconv.FormatFloat(alpha, 'f', -1, 64), "0"))}
+}
+
+// tooFew is said once where there are ratios that cannot be judged.
+var tooFew = fmt.Sprintf("too few rounds for a verdict: a ratio of fewer than "+
+	"%d is neither marked nor called a difference", stats.MinPairs)
+
 // newPage reads the run.
 func newPage(run *record.Run) *page {
-	p := new(page)
-	if run.Partial {
-		p.partial = strings.TrimRight(clean(run.Why), ".")
-		if p.partial == "" {
-			p.partial = "no reason was recorded"
-		}
-	}
+	p := &page{partial: partial(run)}
 	var shown, hidden []record.Unit
 	for _, group := range run.Group() {
 		columns, rest := columnsOf(group)
@@ -88,12 +125,19 @@ func newPage(run *record.Run) *page {
 		text = strings.TrimSpace(text + " (" + u.Name + ")")
 		p.columns = append(p.columns, entry{clean(u.Title), clean(text)})
 	}
-	for _, t := range p.tables {
-		if t.any(hasRatio) {
-			p.columns = append(p.columns, ratioEntry)
-			break
-		}
+	if p.any(hasRatio) {
+		p.columns = append(p.columns, ratioEntry)
 	}
+	if p.any(judged) {
+		p.columns = append(p.columns, markEntry())
+	}
+	if n := p.tests(run.Stacks); n > 0 {
+		p.columns = append(p.columns, chanceEntry(n))
+	}
+	if p.any(func(c cell) bool { return c.verdict == stats.TooFew }) {
+		p.verdict = tooFew
+	}
+	p.effects = effectEntries(p.tables)
 	for _, u := range inOrder(hidden) {
 		if !slices.Contains(shown, u) {
 			p.also = append(p.also, clean(u.Name))
@@ -101,6 +145,9 @@ func newPage(run *record.Run) *page {
 	}
 	for _, s := range run.Stacks {
 		text := s.About
+		if aside := asides[s.Name]; aside != "" {
+			text += "; " + aside
+		}
 		if s.Twin != "" {
 			text += "; its twin is " + s.Twin
 		}
@@ -163,12 +210,12 @@ func inOrder(units []record.Unit) []record.Unit {
 
 // newTable makes the table of a group.
 func (p *page) newTable(g record.Group, columns []record.Unit) table {
-	t := table{title: title(g)}
+	t := table{title: title(g), grid: grid{corner: "stack"}}
 	for _, u := range columns {
-		t.head = append(t.head, clean(u.Title))
+		t.grid.head = append(t.grid.head, clean(u.Title))
 	}
 	if len(columns) == 0 {
-		t.head = []string{"result"}
+		t.grid.head = []string{"result"}
 	}
 	var notes notes
 	var rounds []int // measured, of each row
@@ -180,13 +227,14 @@ func (p *page) newTable(g record.Group, columns []record.Unit) table {
 			continue
 		}
 		line, measured := p.newRow(g, r, columns)
-		t.rows = append(t.rows, line)
+		t.grid.rows = append(t.grid.rows, line)
 		if measured > 0 {
 			rounds = append(rounds, measured)
 		}
-		notes.add(r)
+		notes.add(r, columns)
 	}
-	t.caption = caption(t, rounds)
+	t.caption = caption(t.grid, rounds)
+	t.attribution = attribution(g, columns)
 	t.notes = notes.list()
 	if len(na) > 0 {
 		t.notes = append([]note{{label: "n/a", who: strings.Join(na, ", ")}}, t.notes...)
@@ -260,29 +308,60 @@ func (p *page) newRow(
 }
 
 // newCell formats the median of a row in a unit. The spread is that of the
-// ratio, where there is one: on a noisy machine it is the stable figure. It is
-// the interval, or the range where there are too few rounds for one.
+// ratio, where there is one: on a noisy machine it is the stable figure.
 func newCell(
 	r record.Row, u record.Unit, ratio stats.Ratio, blank string,
 ) cell {
-	values := r.Values(u.Name)
+	values := r.Samples(u.Name)
 	if len(values) == 0 {
 		return cell{value: blank}
 	}
 	c := cell{value: format(u.Quantity, record.Median(values))}
 	if ratio.Pairs > 0 {
-		c.ratio = times(ratio.Estimate)
-		switch {
-		case ratio.Confidence > 0:
-			c.spread = timesSpread(ratio.Low, ratio.High)
-		case len(r.Cells) < stats.MinPairs:
-			c.spread = timesSpread(ratio.Min, ratio.Max)
-		}
+		c.setRatio(u, ratio, len(r.Cells))
 		return c
 	}
 	c.spread = spread(format(u.Quantity, slices.Min(values)),
 		format(u.Quantity, slices.Max(values)))
 	return c
+}
+
+// mark stands before a ratio that is not called different.
+const mark = "~"
+
+// setRatio formats a ratio of figures in a unit, of that many rounds. Its
+// spread is the interval, or the range where there are too few rounds for one.
+func (c *cell) setRatio(u record.Unit, r stats.Ratio, rounds int) {
+	c.ratio, c.verdict = times(r.Estimate), judge(u, r)
+	c.tested = c.verdict != stats.TooFew && !byValue(u, r)
+	switch c.verdict {
+	case stats.Different:
+		c.ratio = timesOff(r.Estimate)
+	case stats.NotDifferent:
+		c.ratio = mark + c.ratio
+	}
+	switch {
+	case r.Confidence > 0:
+		c.spread = timesSpread(r.Low, r.High)
+	case rounds < stats.MinPairs:
+		c.spread = timesSpread(r.Min, r.Max)
+	}
+}
+
+// judge says whether the two sides of a ratio differ in a unit. Bytes and
+// counts that come out the same in every round have no noise to be tested
+// against, and one round cannot show that they do.
+func judge(u record.Unit, r stats.Ratio) stats.Verdict {
+	if byValue(u, r) {
+		return stats.ByValue(r)
+	}
+	return stats.Fixed().Judge(r)
+}
+
+// byValue reports whether a ratio is judged without a test.
+func byValue(u record.Unit, r stats.Ratio) bool {
+	counted := u.Quantity == record.Bytes || u.Quantity == record.Count
+	return r.Constant && (u.Exact || counted && r.Pairs > 1)
 }
 
 // footnote returns the mark of a reason for n/a, the same for the same reason.
@@ -301,6 +380,9 @@ func (p *page) footnote(reason string) string {
 func title(g record.Group) string {
 	c := g.Case
 	words := []string{plural(c.Clients, "client")}
+	if c.Rooms > 1 {
+		words = append(words, plural(c.Rooms, "room"))
+	}
 	if c.Size > 0 {
 		words = append(words, strconv.Itoa(c.Size)+" B body")
 	}
@@ -314,17 +396,47 @@ func title(g record.Group) string {
 	return clean(g.Scenario + " / " + c.Name + ": " + strings.Join(words, ", "))
 }
 
-// any reports whether f is true of a cell of the table.
-func (t table) any(f func(cell) bool) bool {
-	return slices.ContainsFunc(t.rows, func(r row) bool {
+// any reports whether f is true of a cell of the grid.
+func (g grid) any(f func(cell) bool) bool {
+	return slices.ContainsFunc(g.rows, func(r row) bool {
 		return slices.ContainsFunc(r.cells, f)
 	})
 }
 
+// any reports whether f is true of a cell of any table.
+func (p *page) any(f func(cell) bool) bool {
+	return slices.ContainsFunc(p.tables, func(t table) bool {
+		return t.grid.any(f) || t.attribution.any(f)
+	})
+}
+
+// tests counts the ratios that were tested. Those of an attribution that are
+// beside their figures too, because one stack is the other's twin, are there once.
+func (p *page) tests(stacks []scenarios.Stack) (n int) {
+	twins := make(map[string]bool)
+	for _, s := range stacks {
+		twins[s.Name+" / "+s.Twin] = true
+	}
+	for _, t := range p.tables {
+		for _, r := range slices.Concat(t.grid.rows, t.attribution.rows) {
+			for _, c := range r.cells {
+				if c.tested && !twins[r.pair] {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 func hasRatio(c cell) bool { return c.ratio != "" }
 
+func judged(c cell) bool {
+	return c.verdict == stats.Different || c.verdict == stats.NotDifferent
+}
+
 // caption says what the figures of a table are.
-func caption(t table, rounds []int) string {
+func caption(t grid, rounds []int) string {
 	if len(rounds) == 0 {
 		return ""
 	}
@@ -334,6 +446,8 @@ func caption(t table, rounds []int) string {
 		text = fmt.Sprintf("median of %d to %d rounds", least, most)
 	}
 	switch {
+	case t.any(func(c cell) bool { return c.spread != "" }) && most == 1:
+		text = "median of what was measured in one round, with its range"
 	case t.any(func(c cell) bool { return c.spread != "" }):
 		text += ", with their range"
 	case most == 1:
@@ -344,7 +458,7 @@ func caption(t table, rounds []int) string {
 	case most >= stats.MinPairs:
 		text += "; x: times the twin, with the 95 % interval of that"
 	default:
-		text += "; x: times the twin, round by round: too few to tell a difference"
+		text += "; x: times the twin, round by round"
 	}
 	return text
 }

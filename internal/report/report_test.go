@@ -130,6 +130,7 @@ func runs() map[string]*record.Run {
 		}
 	}
 	list["usual"] = usual
+	list["attributed"] = attributedRun()
 
 	// Everything that can be wrong with a row.
 	bad := newRun()
@@ -235,12 +236,24 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// The usual table fits a terminal of 100 columns.
+// The usual table fits a terminal of 100 columns, and so does an attribution.
 func TestWidth(t *testing.T) {
+	texts := make(map[string]*bytes.Buffer)
 	for _, name := range []string{"usual", "partial", "empty", "failed"} {
-		var b bytes.Buffer
-		if err := Table(&b, runs()[name]); err != nil {
+		texts[name] = new(bytes.Buffer)
+		if err := Table(texts[name], runs()[name]); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, tab := range newPage(runs()["attributed"]).tables {
+		texts[tab.title] = new(bytes.Buffer)
+		if err := terminalGrid(texts[tab.title], tab.attribution); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, b := range texts {
+		if name != "empty" && b.Len() == 0 {
+			t.Errorf("%s: nothing", name)
 		}
 		for line := range strings.Lines(b.String()) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
@@ -252,13 +265,13 @@ func TestWidth(t *testing.T) {
 
 // Both views show the same figures.
 func TestViewsAgree(t *testing.T) {
-	run := runs()["usual"]
+	run := runs()["attributed"]
 	var text, markdown bytes.Buffer
 	if err := errors.Join(Table(&text, run), Markdown(&markdown, run)); err != nil {
 		t.Fatal(err)
 	}
 	for _, tab := range newPage(run).tables {
-		for _, r := range tab.rows {
+		for _, r := range append(tab.grid.rows, tab.attribution.rows...) {
 			for _, c := range r.cells {
 				for _, s := range []string{c.value, c.ratio, c.spread} {
 					if !strings.Contains(text.String(), s) ||
@@ -338,6 +351,17 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+func TestTimesOff(t *testing.T) {
+	for v, want := range map[float64]string{
+		1.0746: "1.07x", 1.0049: "1.005x", 0.9951: "0.995x", 1.00049: "1.0005x",
+		0.99951: "0.9995x", 1.0000004: "1.00x", 2.41: "2.4x",
+	} {
+		if got := timesOff(v); got != want {
+			t.Errorf("timesOff(%v) = %q, want %q", v, got, want)
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
 	for _, test := range [][3]string{
 		{"24 µs", "31 µs", "24-31 µs"},
@@ -408,6 +432,10 @@ func FuzzText(f *testing.F) {
 			other := measured(c, "raw", round, unit, v)
 			other.Scenario = name
 			run.Cells = append(run.Cells, one, other)
+		}
+		for _, name := range []string{"rawws", "sio"} {
+			one := measured(c, name, 1, "p50-sec/msg", v, unit, 1.0)
+			run.Cells = append(run.Cells, one)
 		}
 		run.Cells[2].Error, run.Cells[3].Unsupported = text, text
 		var b bytes.Buffer

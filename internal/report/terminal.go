@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,7 +24,7 @@ func Table(w io.Writer, run *record.Run) error {
 	var b bytes.Buffer
 	if p.partial != "" {
 		hang(&b, "PARTIAL RUN: ", p.partial+
-			". What follows is what was measured until then.")
+			". What follows is what there is.")
 		b.WriteByte('\n')
 	}
 	if len(p.tables) == 0 {
@@ -44,22 +45,8 @@ func Table(w io.Writer, run *record.Run) error {
 // terminalTable writes one table with its title, caption and notes.
 func terminalTable(b *bytes.Buffer, t table) error {
 	fmt.Fprintf(b, "%s\n", t.title)
-	var grid bytes.Buffer
-	tab := tablewriter.NewTable(&grid, append(options(len(t.head)),
-		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone}))...)
-	tab.Header(append([]string{"stack"}, t.head...))
-	for _, line := range terminalRows(t) {
-		if err := tab.Append(line); err != nil {
-			return err
-		}
-	}
-	if len(t.rows) > 0 {
-		if err := tab.Render(); err != nil {
-			return err
-		}
-	}
-	for line := range strings.Lines(grid.String()) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	if err := terminalGrid(b, t.grid); err != nil {
+		return err
 	}
 	if t.caption != "" {
 		hang(b, " ", t.caption)
@@ -74,16 +61,44 @@ func terminalTable(b *bytes.Buffer, t table) error {
 			hang(b, "    ", line)
 		}
 	}
+	if len(t.attribution.rows) > 0 {
+		b.WriteByte('\n')
+		if err := terminalGrid(b, t.attribution); err != nil {
+			return err
+		}
+	}
 	b.WriteByte('\n')
 	return nil
 }
 
-// options are the settings that both views share: cells are taken as they are.
-func options(columns int) []tablewriter.Option {
-	align := []tw.Align{tw.AlignLeft}
-	for range columns {
-		align = append(align, tw.AlignRight)
+// terminalGrid writes the rows and columns of a table, nothing if it has no
+// rows.
+func terminalGrid(b *bytes.Buffer, g grid) error {
+	if len(g.rows) == 0 {
+		return nil
 	}
+	var text bytes.Buffer
+	tab := tablewriter.NewTable(&text, append(options(1, len(g.head)),
+		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone}))...)
+	tab.Header(append([]string{g.corner}, g.head...))
+	for _, line := range terminalRows(g) {
+		if err := tab.Append(line); err != nil {
+			return err
+		}
+	}
+	if err := tab.Render(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return nil
+}
+
+// options are the settings that both views share: cells are taken as they are,
+// those of the first columns hold text, the others figures.
+func options(texts, figures int) []tablewriter.Option {
+	align := slices.Concat(slices.Repeat([]tw.Align{tw.AlignLeft}, texts), slices.Repeat([]tw.Align{tw.AlignRight}, figures))
 	perColumn := tw.CellAlignment{PerColumn: align}
 	return []tablewriter.Option{
 		tablewriter.WithHeaderAutoFormat(tw.Off),
@@ -95,24 +110,24 @@ func options(columns int) []tablewriter.Option {
 	}
 }
 
-// terminalRows returns the lines of a table: for each stack its figures, then
-// the spread under them and the status under its name.
-func terminalRows(t table) [][]string {
-	values, ratios := make([]int, len(t.head)), make([]int, len(t.head))
-	for _, r := range t.rows {
+// terminalRows returns the lines of a grid: for each row its figures, then the
+// spread under them, and under its name what it is a ratio of and the status.
+func terminalRows(g grid) [][]string {
+	values, ratios := make([]int, len(g.head)), make([]int, len(g.head))
+	for _, r := range g.rows {
 		for i, c := range r.cells {
 			values[i] = max(values[i], utf8.RuneCountInString(c.value))
 			ratios[i] = max(ratios[i], utf8.RuneCountInString(c.ratio))
 		}
 	}
 	var lines [][]string
-	for _, r := range t.rows {
+	for _, r := range g.rows {
 		first, second := []string{r.name}, []string{""}
 		more := false
 		for i, c := range r.cells {
 			text := pad(c.value, values[i])
 			if ratios[i] > 0 {
-				text += "  " + pad(c.ratio, ratios[i])
+				text += gap(values[i]) + pad(c.ratio, ratios[i])
 			}
 			first = append(first, text)
 			second = append(second, c.spread)
@@ -120,6 +135,9 @@ func terminalRows(t table) [][]string {
 		}
 		lines = append(lines, first)
 		status := r.status
+		if r.pair != "" {
+			status = append([]string{r.pair}, status...)
+		}
 		if more {
 			if len(status) > 0 {
 				second[0], status = "  "+status[0], status[1:]
@@ -128,10 +146,18 @@ func terminalRows(t table) [][]string {
 		}
 		for _, text := range status {
 			lines = append(lines,
-				append([]string{"  " + text}, make([]string, len(t.head))...))
+				append([]string{"  " + text}, make([]string, len(g.head))...))
 		}
 	}
 	return lines
+}
+
+// gap stands between a value and its ratio.
+func gap(width int) string {
+	if width == 0 {
+		return ""
+	}
+	return "  "
 }
 
 // terminalKey writes what follows the tables.
@@ -154,7 +180,12 @@ func terminalKey(b *bytes.Buffer, p *page) {
 		}
 		b.WriteByte('\n')
 	}
+	if p.verdict != "" {
+		hang(b, "", p.verdict)
+		b.WriteByte('\n')
+	}
 	terminalEntries(b, "stacks", p.stacks)
+	terminalEntries(b, effectsTitle, p.effects)
 	terminalEntries(b, columnsTitle, p.columns)
 	if len(p.also) > 0 {
 		hang(b, "also in run.txt: ", strings.Join(p.also, ", "))
