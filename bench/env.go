@@ -30,6 +30,7 @@ type Env struct {
 	mu        sync.Mutex
 	processes []*worker.Process
 	paths     []scenarios.Path
+	nodes     []*Node
 }
 
 // NewEnv returns an environment that lasts as long as the context, or until
@@ -59,6 +60,18 @@ func (e *Env) Close() {
 	for _, p := range e.paths {
 		p.Close()
 	}
+	for _, n := range e.nodes {
+		n.kept.release()
+		n.kept = -1
+	}
+}
+
+// root is the folder of the repository, or no folder.
+func (e *Env) root() string {
+	if e.machine.Root == "" {
+		return "\x00"
+	}
+	return e.machine.Root
 }
 
 // mourning is how long a process that has broken a connection may take to be
@@ -110,10 +123,14 @@ func (e *Env) Serve(ctx context.Context, s scenarios.Stack, cfg scenarios.Server
 
 // ServeAt is Serve at a stated address, a host and port.
 func (e *Env) ServeAt(_ context.Context, s scenarios.Stack, cfg scenarios.ServerConfig, addr string) (*Node, error) {
-	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr}
+	cfg.Protocol = s.Protocol
+	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: -1}
 	if err := n.start(); err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.nodes = append(e.nodes, n)
 	return n, nil
 }
 
@@ -123,6 +140,7 @@ type Node struct {
 	stack scenarios.Stack
 	cfg   scenarios.ServerConfig
 	addr  string
+	kept  reservation // of the address, while it is down
 	*worker.Process
 }
 
@@ -142,8 +160,41 @@ func (n *Node) start() error {
 // URL implements scenarios.Node.
 func (n *Node) URL() string { return "http://" + n.addr }
 
+// Stop implements scenarios.Node. The address is kept for Restart.
+func (n *Node) Stop(ctx context.Context) error {
+	defer n.keep()
+	return n.Process.Stop(ctx)
+}
+
+// Kill implements scenarios.Node. The address is kept for Restart.
+func (n *Node) Kill() error {
+	defer n.keep()
+	return n.Process.Kill()
+}
+
+// keep keeps the address until the server is back or the environment closed.
+// Where that cannot be, Restart says that somebody else has it.
+func (n *Node) keep() {
+	n.env.mu.Lock()
+	defer n.env.mu.Unlock()
+	n.kept.release()
+	n.kept, _ = reserve(n.addr) // -1 if not
+}
+
 // Restart implements scenarios.Node.
-func (n *Node) Restart(context.Context) error { return n.start() }
+func (n *Node) Restart(context.Context) error {
+	err := n.start()
+	n.release()
+	return err
+}
+
+// release gives up the address, if it is kept.
+func (n *Node) release() {
+	n.env.mu.Lock()
+	defer n.env.mu.Unlock()
+	n.kept.release()
+	n.kept = -1
+}
 
 // Usage implements scenarios.Node. The CPU time is that of the process's own
 // clock, read before the question, where the system has one: to answer takes
@@ -235,26 +286,46 @@ func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenario
 	}
 	switch spec.Kind {
 	case scenarios.PathDirect:
-		return direct{nodes[0]}, nil
-	case scenarios.PathRelay:
+		return direct{Node: nodes[0]}, nil
+	case scenarios.PathRelay, scenarios.PathFaulty:
 		u, err := url.Parse(nodes[0].URL())
 		if err != nil {
 			return nil, fmt.Errorf("path %s: %w", spec.Kind, err)
 		}
-		r, err := netlab.NewRelay(e.ctx, u.Host)
-		if err != nil {
-			return nil, err
-		}
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.paths = append(e.paths, r)
-		return r, nil
+		return e.relay(spec, u.Host)
 	}
 	return nil, fmt.Errorf("no path of kind %q", spec.Kind)
 }
 
+// relayFiles is how many files a path with one client has open: it listens, and
+// has two connections of the client while an old one is not given up yet, each
+// of two sockets and two timers.
+const relayFiles = 1 + 2*4
+
+// relay starts a relay before a target, a host and port.
+func (e *Env) relay(spec scenarios.PathSpec, target string) (p scenarios.Path, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := needFiles((len(e.paths) + 1) * relayFiles); err != nil {
+		return nil, fmt.Errorf("path %s, with %d before it: %w", spec.Kind, len(e.paths), err)
+	}
+	if spec.Kind == scenarios.PathRelay {
+		p, err = netlab.NewRelay(e.ctx, target)
+	} else {
+		p, err = netlab.NewFaulty(e.ctx, target, netlab.FaultyOptions{Delay: spec.Delay, Bandwidth: spec.Bandwidth})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("path %s: %w", spec.Kind, err)
+	}
+	e.paths = append(e.paths, p)
+	return p, nil
+}
+
 // direct is no path at all: it counts nothing.
-type direct struct{ scenarios.Node }
+type direct struct {
+	scenarios.Harmless
+	scenarios.Node
+}
 
 // Observed implements scenarios.Path.
 func (direct) Observed() scenarios.Traffic { return scenarios.Traffic{} }
@@ -262,10 +333,17 @@ func (direct) Observed() scenarios.Traffic { return scenarios.Traffic{} }
 // Close implements scenarios.Path.
 func (direct) Close() error { return nil }
 
+// Now implements scenarios.Env.
+func (e *Env) Now() int64 { return worker.Now() }
+
 // Load implements scenarios.Env.
 func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spec scenarios.LoadSpec) (scenarios.LoadReport, error) {
 	var r scenarios.LoadReport
-	if err := needFiles(spec.Clients); err != nil {
+	connections := spec.Clients + spec.Churners
+	if spec.Transport == scenarios.Polling {
+		connections *= 2
+	}
+	if err := needFiles(connections); err != nil {
 		return r, err
 	}
 	p, err := e.start(worker.Spec{
@@ -277,10 +355,14 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 		return r, err
 	}
 	connect := worker.ConnectArgs{URL: n.URL(), Path: s.Path(), Spec: spec}
-	if spec.Messages == 0 && spec.Saturate == 0 {
-		return e.idle(ctx, n, p, connect)
+	var idle [2]scenarios.Usage
+	if idle[0], err = n.Usage(ctx); err != nil {
+		return r, err
 	}
 	if err := p.Call(ctx, "connect", connect, nil); err != nil {
+		return r, err
+	}
+	if idle[1], err = n.Usage(ctx); err != nil {
 		return r, err
 	}
 	if err := p.Call(ctx, "warm", struct{}{}, nil); err != nil {
@@ -302,24 +384,7 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 		return r, err
 	}
 	r.Before, r.After = before, after
-	return r, p.Stop(ctx)
-}
-
-// idle connects clients that say nothing, and tells what the server has used
-// before and after.
-func (e *Env) idle(ctx context.Context, n scenarios.Node, p *worker.Process, connect worker.ConnectArgs) (r scenarios.LoadReport, err error) {
-	if r.Before, err = atRest(ctx, n); err != nil {
-		return r, err
-	}
-	if err := p.Call(ctx, "connect", connect, nil); err != nil {
-		return r, err
-	}
-	if _, err := atRest(ctx, n); err != nil {
-		return r, err
-	}
-	if r.After, err = n.Usage(ctx); err != nil {
-		return r, err
-	}
+	r.ServerMemory = [2]float64{idle[0].RSS, idle[1].RSS}
 	return r, p.Stop(ctx)
 }
 

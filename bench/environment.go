@@ -1,9 +1,13 @@
 package bench
 
 import (
-	"bufio"
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -31,7 +35,8 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 	e := record.Environment{
 		OS:        runtime.GOOS,
 		Arch:      runtime.GOARCH,
-		CPU:       cpuModel(),
+		MemoryGB:  memory("/proc/meminfo"),
+		Machine:   machine("/etc/machine-id"),
 		Cores:     runtime.NumCPU(),
 		Go:        runtime.Version(),
 		Node:      m.Version,
@@ -45,7 +50,9 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 	if unix.Uname(&name) == nil {
 		e.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
+	e.CPU, e.Processor = processor("/proc/cpuinfo")
+	info, ok := debug.ReadBuildInfo()
+	if ok {
 		for _, d := range info.Deps {
 			if slices.Contains(libraries, d.Path) {
 				e.Libraries[d.Path] = d.Version
@@ -58,6 +65,9 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 		}
 	}
 	e.Commit, e.Dirty = commit(ctx, m.Root)
+	if e.Commit == "" && ok {
+		e.Commit, e.Dirty = builtFrom(info.Settings)
+	}
 	return e
 }
 
@@ -77,17 +87,72 @@ func commit(ctx context.Context, root string) (string, bool) {
 	return strings.TrimSpace(string(id)), err == nil && len(changes) > 0
 }
 
-// cpuModel is the processor's name.
-func cpuModel() string {
-	f, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
+// builtFrom returns the commit that this program was built from, and whether
+// there were changes on top of it, as go build has noted.
+func builtFrom(settings []debug.BuildSetting) (id string, dirty bool) {
+	for _, s := range settings {
+		switch s.Key {
+		case "vcs.revision":
+			id = s.Value[:min(len(s.Value), 12)]
+		case "vcs.modified":
+			dirty = s.Value == "true"
 		}
 	}
-	return ""
+	return id, dirty && id != ""
+}
+
+// processor returns the processor's name, which can be a general one on a
+// virtual machine, and its family, model and stepping.
+func processor(name string) (model, numbers string) {
+	told := described(name)
+	var parts []string
+	for _, key := range []struct{ in, out string }{
+		{"cpu family", "family"}, {"model", "model"}, {"stepping", "stepping"},
+	} {
+		if v := told[key.in]; v != "" {
+			parts = append(parts, key.out+" "+v)
+		}
+	}
+	return told["model name"], strings.Join(parts, ", ")
+}
+
+// memory is the memory of the machine in 1e9 B, rounded; 0 if it is not told.
+func memory(name string) int {
+	kib, _, _ := strings.Cut(described(name)["MemTotal"], " ")
+	n, err := strconv.ParseFloat(kib, 64)
+	if err != nil {
+		return 0
+	}
+	return int(math.Round(n * 1024 / 1e9))
+}
+
+// machine returns what is the same for all runs on an installed system, and of
+// no use for anything else: machine-id(5) asks that the id itself be kept, and
+// that it be the key of a hash of one's own.
+func machine(name string) string {
+	id, err := os.ReadFile(name)
+	id = bytes.TrimSpace(id)
+	if err != nil || len(id) == 0 || string(id) == "uninitialized" {
+		return ""
+	}
+	hash := hmac.New(sha256.New, id)
+	hash.Write([]byte("wsvsio: which machine a run was measured on"))
+	return hex.EncodeToString(hash.Sum(nil))[:12]
+}
+
+// described reads the lines "name: value" of a file in /proc, the first of each
+// name.
+func described(name string) map[string]string {
+	told := make(map[string]string)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return told
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, ok := strings.Cut(line, ":")
+		if key = strings.TrimSpace(key); ok && told[key] == "" {
+			told[key] = strings.TrimSpace(value)
+		}
+	}
+	return told
 }

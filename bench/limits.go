@@ -22,7 +22,7 @@ func needFiles(connections int) error {
 		return nil
 	}
 	if limit.Max < need {
-		return fmt.Errorf("%d clients need %d open files, and this system allows %d; raise it with: ulimit -Hn %d",
+		return fmt.Errorf("%d connections need %d open files, and this system allows %d; raise it with: ulimit -Hn %d",
 			connections, need, limit.Max, need)
 	}
 	limit.Cur = need

@@ -41,20 +41,20 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 		m.Node = node
 	}
 	var can []scenarios.Stack
-	checked := make(map[string]*record.LeftOut) // by folder of the programs; nil is well
+	checked := make(map[string]*record.LeftOut) // by modules; nil is well
 	for _, s := range stacks {
 		if !s.NeedsNode() {
 			can = append(can, s)
 			continue
 		}
-		modules := modules(s)
-		folder := filepath.Dir(modules[0])
-		problem, ok := checked[folder]
+		modules := modules(s, stacks)
+		key := strings.Join(modules, " ")
+		problem, ok := checked[key]
 		if !ok {
-			if problem, err = m.probe(ctx, folder, modules); err != nil {
+			if problem, err = m.probe(ctx, filepath.Dir(modules[0]), modules); err != nil {
 				return m, nil, err
 			}
-			checked[folder] = problem
+			checked[key] = problem
 		}
 		if problem != nil {
 			m.LeftOut = append(m.LeftOut, record.LeftOut{Stack: s.Name, Reason: problem.Reason, Mend: problem.Mend})
@@ -65,8 +65,8 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 	return m, can, nil
 }
 
-// probe tries to load the Node modules of one folder. It returns what is wrong
-// with them or with Node, nil if nothing is.
+// probe tries to load Node modules whose packages are in a folder. It returns
+// what is wrong with them or with Node, nil if nothing is.
 func (m *Machine) probe(ctx context.Context, folder string, modules []string) (*record.LeftOut, error) {
 	install := fmt.Sprintf("npm ci --prefix %s", folder)
 	another := "install Node 18 or newer, then: " + install
@@ -116,18 +116,35 @@ func (m *Machine) probe(ctx context.Context, folder string, modules []string) (*
 	return nil, nil
 }
 
-// modules are the Node modules of a stack: server and client stand in the same
-// folder, and have the same packages.
-func modules(s scenarios.Stack) []string {
-	var paths []string
+// modules are the Node modules that have to load for a stack, those first that
+// stand beside its packages. What other stacks run there is among them: it has
+// the same packages, and one look does for all. A program that takes its
+// packages from elsewhere comes after what is there.
+func modules(s scenarios.Stack, stacks []scenarios.Stack) []string {
+	var paths, guests []string
 	for _, p := range []scenarios.Program{s.Server, s.Client} {
-		if p.Node != "" {
-			dir := filepath.Dir(p.Node)
-			paths = append(paths, filepath.Join(dir, "server.mjs"), filepath.Join(dir, "client.mjs"))
+		switch {
+		case p.Node == "":
+		case p.Packages != "":
+			paths = append(paths, filepath.Join(p.Packages, "server.mjs"))
+			guests = append(guests, p.Node)
+		default:
+			paths = append(paths, p.Node)
+		}
+	}
+	folders := make(map[string]bool)
+	for _, path := range paths {
+		folders[filepath.Dir(path)] = true
+	}
+	for _, other := range stacks {
+		for _, p := range []scenarios.Program{other.Server, other.Client} {
+			if p.Node != "" && p.Packages == "" && folders[filepath.Dir(p.Node)] {
+				paths = append(paths, p.Node)
+			}
 		}
 	}
 	slices.Sort(paths)
-	return slices.Compact(paths)
+	return append(slices.Compact(paths), guests...)
 }
 
 // repository finds the folder of this repository: the one above the working

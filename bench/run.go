@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"wsvsio/internal/record"
@@ -47,22 +49,44 @@ func (p Plan) Clients() int {
 func (p Plan) Cells() int {
 	n := 0
 	for _, part := range p.Parts {
-		n += len(part.Cases)
+		for _, c := range part.Cases {
+			rounds := p.Rounds
+			if c.Once {
+				rounds = 1
+			}
+			for _, s := range p.Stacks {
+				if s.IsFor(part.Scenario.Name()) {
+					n += rounds
+				}
+			}
+		}
 	}
-	return n * len(p.Stacks) * p.Rounds
+	return n
 }
 
-// ErrTooLarge is wrapped by the error of Check where a case is too large to be
-// accounted for.
-var ErrTooLarge = errors.New("too many deliveries")
+// ErrCase is wrapped by the error of Check where a case cannot be, as it was
+// asked for.
+var ErrCase = errors.New("impossible case")
 
 // Check says before anything is measured what would make the plan fail.
 func (p Plan) Check() error {
+	if p.Cells() == 0 {
+		var why []string
+		for _, s := range p.Stacks {
+			why = append(why, s.Name+" is for "+strings.Join(s.Only, ", "))
+		}
+		return fmt.Errorf("%w: none of the stacks is for the scenarios: %s", ErrCase, strings.Join(why, "; "))
+	}
 	for _, part := range p.Parts {
 		for _, c := range part.Cases {
 			if n := c.Messages() * c.Clients; c.Rate > 0 && n > maxDeliveries {
-				return fmt.Errorf("%s: %w: %d in a window of %v, and every one is kept; %d are possible: ask for fewer clients or a lower rate",
-					c.Name, ErrTooLarge, n, c.Window, maxDeliveries)
+				return fmt.Errorf("%w: %s: %d deliveries in a window of %v are too many, %d are possible: ask for fewer clients or a lower rate",
+					ErrCase, c.Name, n, c.Window, maxDeliveries)
+			}
+			if checker, ok := part.Scenario.(scenarios.Checker); ok {
+				if err := checker.Check(c); err != nil {
+					return fmt.Errorf("%w: %w", ErrCase, err)
+				}
 			}
 		}
 	}
@@ -75,7 +99,7 @@ const (
 	CellLimit = 60 * time.Second
 
 	// maxDeliveries is how many deliveries a window may have. The load
-	// generator keeps 17 bytes of each: 0.85 GB.
+	// generator keeps a byte of each.
 	maxDeliveries = 50_000_000
 
 	// patience is after how many failures a stack is given up in a case.
@@ -85,12 +109,13 @@ const (
 // ErrStopped is returned by Run when it was told to stop early.
 var ErrStopped = errors.New("stopped")
 
-// Run measures a plan, cell after cell: in every round it takes every case,
-// and measures every stack of it back to back in random order, each in fresh
-// processes. It passes every finished cell to sink, and begin is told of each
-// before it starts. A cell that fails does not end the run; it is passed on
-// with its error. After a value on stop Run finishes the cell and returns
-// ErrStopped; when the context ends it drops the cell.
+// Run measures a plan: in every round it takes every case, and measures every
+// stack of it back to back in random order, each in fresh processes, as often as
+// the case says; where only the outcome counts, all of them side by side. It passes every finished cell
+// to sink, and begin is told of each before it starts. A cell that fails does
+// not end the run; it is passed on with its error. After a value on stop Run
+// finishes the cell and returns ErrStopped; when the context ends it drops the
+// cell.
 func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin func(record.Cell), sink func(record.Cell) error) error {
 	cpus := worker.CPUs()
 	if len(cpus) > 1 {
@@ -103,46 +128,50 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 	if p.Limit == 0 {
 		p.Limit = CellLimit
 	}
-	order := rand.New(rand.NewPCG(p.Seed, 0))
-	type key struct {
-		part, cs int
-		stack    string
+	r := runner{
+		machine: m, limit: p.Limit, cpus: cpus, stop: stop, begin: begin, sink: sink,
+		failures: make(map[key]int), inapplicable: make(map[key]bool),
 	}
-	failures := make(map[key]int)
-	inapplicable := make(map[key]bool)
+	order := rand.New(rand.NewPCG(p.Seed, 0))
 	for round := 1; round <= p.Rounds; round++ {
 		for i, part := range p.Parts {
 			for j, c := range part.Cases {
-				for at, k := range order.Perm(len(p.Stacks)) {
+				// The order of a case does not depend on what the others are.
+				perm := order.Perm(len(p.Stacks))
+				if c.Once && round > 1 {
+					continue
+				}
+				var cells []*task
+				for _, k := range perm {
 					s := p.Stacks[k]
-					id := key{i, j, s.Name}
-					if inapplicable[id] {
+					if !s.IsFor(part.Scenario.Name()) {
 						continue
 					}
-					select {
-					case <-stop:
-						return ErrStopped
-					default:
+					cells = append(cells, &task{
+						key: key{i, j, s.Name}, scenario: part.Scenario, stack: s,
+						cell: record.Cell{Scenario: part.Scenario.Name(), Case: c, Stack: s.Name, Round: round, Order: len(cells) + 1},
+					})
+				}
+				size := c.SideBySide()
+				repeats := max(1, c.Repeats)
+				for repeat := range repeats {
+					if repeat > 0 {
+						order.Shuffle(len(cells), func(a, b int) { cells[a], cells[b] = cells[b], cells[a] })
 					}
-					cell := record.Cell{Scenario: part.Scenario.Name(), Case: c, Stack: s.Name, Round: round, Order: at + 1}
-					if failures[id] >= patience {
-						cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
-					} else {
-						begin(cell)
-						env := NewEnv(ctx, m)
-						env.Pin(cpus)
-						measure(ctx, env, part.Scenario, s, p.Limit, &cell)
-						env.Close()
-					}
-					if ctx.Err() != nil {
-						return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
-					}
-					if cell.Error != "" {
-						failures[id]++
-					}
-					inapplicable[id] = cell.Unsupported != ""
-					if err := sink(cell); err != nil {
-						return err
+					for group := range slices.Chunk(cells, size) {
+						err := r.run(ctx, group)
+						if errors.Is(err, ErrStopped) && ctx.Err() == nil {
+							// What there is of the round is kept.
+							return errors.Join(err, r.finish(cells))
+						}
+						if err != nil {
+							return err
+						}
+						if repeat == repeats-1 {
+							if err := r.finish(group); err != nil {
+								return err
+							}
+						}
 					}
 				}
 			}
@@ -151,14 +180,105 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 	return nil
 }
 
+// runner is what a run keeps from cell to cell.
+type runner struct {
+	machine Machine
+	limit   time.Duration
+	cpus    []int
+	stop    <-chan struct{}
+	begin   func(record.Cell)
+	sink    func(record.Cell) error
+
+	failures     map[key]int
+	inapplicable map[key]bool
+}
+
+// key is a case on a stack.
+type key struct {
+	part, cs int
+	stack    string
+}
+
+// task is a cell that is to be measured.
+type task struct {
+	key
+	scenario scenarios.Scenario
+	stack    scenarios.Stack
+	cell     record.Cell
+	passed   bool // to the sink
+}
+
+// over reports whether there is nothing more to measure for the cell.
+func (t *task) over() bool { return t.cell.Error != "" || t.cell.Unsupported != "" }
+
+// run measures some cells side by side, once more if they have been before.
+func (r *runner) run(ctx context.Context, tasks []*task) error {
+	select {
+	case <-r.stop:
+		return ErrStopped
+	default:
+	}
+	var running sync.WaitGroup
+	for _, t := range tasks {
+		if r.failures[t.key] >= patience {
+			t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
+		}
+		if r.inapplicable[t.key] || t.over() {
+			continue
+		}
+		if t.cell.Seconds == 0 {
+			r.begin(t.cell)
+		}
+		running.Go(func() {
+			env := NewEnv(ctx, r.machine)
+			defer env.Close()
+			env.Pin(r.cpus)
+			measure(ctx, env, t.scenario, t.stack, r.limit, &t.cell)
+		})
+	}
+	running.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+	}
+	return nil
+}
+
+// finish passes on cells that have been measured, each once.
+func (r *runner) finish(tasks []*task) error {
+	for _, t := range tasks {
+		if t.passed || r.inapplicable[t.key] || t.cell.Seconds == 0 && t.cell.Error == "" {
+			continue
+		}
+		t.passed = true
+		if t.cell.Error != "" {
+			r.failures[t.key]++
+		}
+		r.inapplicable[t.key] = t.cell.Unsupported != ""
+		if err := r.sink(t.cell); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// environment is what a cell is measured in.
+type environment interface {
+	scenarios.Env
+	casualties() error
+	root() string // of the repository
+}
+
 // measure runs one cell.
-func measure(ctx context.Context, env *Env, sc scenarios.Scenario, s scenarios.Stack, limit time.Duration, cell *record.Cell) {
+func measure(ctx context.Context, env environment, sc scenarios.Scenario, s scenarios.Stack, limit time.Duration, cell *record.Cell) {
 	limit += cell.Case.Window
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the cell took longer than %v", limit))
 	defer cancel()
 	begin := time.Now()
-	err := sc.Run(limited, env, s, cell.Case, recorder{cell})
-	cell.Seconds = time.Since(begin).Seconds()
+	err := scenarios.Unsupported("%s", s.Refused)
+	if s.Refused == "" {
+		err = sc.Run(limited, env, s, cell.Case, recorder{cell})
+	}
+	cell.Seconds += time.Since(begin).Seconds()
 	if err != nil {
 		if died := env.casualties(); died != nil && !strings.Contains(err.Error(), died.Error()) {
 			err = fmt.Errorf("%w; seen as: %w", died, err)
@@ -171,9 +291,11 @@ func measure(ctx context.Context, env *Env, sc scenarios.Scenario, s scenarios.S
 		if cause := context.Cause(limited); cause != nil {
 			err = fmt.Errorf("%w (%w)", err, cause)
 		}
-		cell.Error = err.Error()
+		// Where the repository lies is nobody's business.
+		cell.Error = strings.ReplaceAll(err.Error(), env.root()+"/", "")
 		cell.Values = nil // no figure without delivery
 	}
+	cell.N = iterations(cell)
 }
 
 // recorder writes into a cell.
@@ -182,12 +304,23 @@ type recorder struct{ cell *record.Cell }
 // Value implements scenarios.Recorder.
 func (r recorder) Value(unit string, v float64) {
 	r.cell.Values = append(r.cell.Values, record.Value{Unit: unit, V: v})
-	switch unit {
-	case "deliveries":
-		r.cell.N = int64(v)
-	case r.cell.Values[0].Unit: // else it is what was repeated
-		r.cell.N++
+}
+
+// iterations is how many deliveries there were, or else what was repeated.
+func iterations(c *record.Cell) (n int64) {
+	deliveries, first := int64(0), int64(0)
+	for _, v := range c.Values {
+		if v.Unit == "deliveries" {
+			deliveries += int64(v.V)
+		}
+		if v.Unit == c.Values[0].Unit {
+			first++
+		}
 	}
+	if deliveries > 0 {
+		return deliveries
+	}
+	return first
 }
 
 // Label implements scenarios.Recorder.
@@ -202,4 +335,13 @@ func (r recorder) Label(key, value string) {
 func (r recorder) Event(e scenarios.Event) { r.cell.Events = append(r.cell.Events, e) }
 
 // Doubt implements scenarios.Recorder.
-func (r recorder) Doubt(text string) { r.cell.Doubts = append(r.cell.Doubts, text) }
+func (r recorder) Doubt(text string) {
+	if !slices.Contains(r.cell.Doubts, text) {
+		r.cell.Doubts = append(r.cell.Doubts, text)
+	}
+}
+
+// Histogram implements scenarios.Recorder.
+func (r recorder) Histogram(h scenarios.Histogram) {
+	r.cell.Histograms = append(r.cell.Histograms, h)
+}

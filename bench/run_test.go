@@ -67,9 +67,14 @@ func (s *third) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Server.ServeHTTP(w, r)
 }
 
+// named returns the stacks of those names, in the order of the tables.
+func named(names ...string) []scenarios.Stack {
+	return slices.DeleteFunc(Stacks(), func(s scenarios.Stack) bool { return !slices.Contains(names, s.Name) })
+}
+
 // goStack is a raw stack with that program as its server.
 func goStack(program string) scenarios.Stack {
-	s := Stacks()[1]
+	s := named("rawws")[0]
 	s.Name, s.Server.Go = program, program
 	return s
 }
@@ -96,10 +101,10 @@ func TestBroken(t *testing.T) {
 	var p Plan
 	want := map[string]string{
 		"sound":   "",
-		"loses":   "of 100 deliveries 10 lost, 0 doubled, 0 out of order",
-		"doubles": "of 100 deliveries 0 lost, 10 doubled, 0 out of order",
+		"loses":   "of 100 deliveries: 10 lost by the server;",
+		"doubles": "of 100 deliveries: 10 doubled",
 		// The twentieth is held back for a next one that does not come.
-		"swaps":   "of 100 deliveries 5 lost, 0 doubled, 5 out of order",
+		"swaps":   "of 100 deliveries: 5 lost by the server, 5 out of order;",
 		"crashes": "exit status 3; its stderr ends with:\n\tthe chat has crashed",
 		"hangs":   "the cell took longer than",
 	}
@@ -126,13 +131,14 @@ func TestBroken(t *testing.T) {
 func TestFigures(t *testing.T) {
 	c := quickly
 	c.Size = 1000
-	p := Plan{Rounds: 1, Stacks: Stacks()[1:3], Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}
+	p := Plan{Rounds: 1, Stacks: named("bare", "rawws", "sio"), Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{c}}}}
 	cells, err := runPlan(t, p, nil)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(cells) != 3 {
+		t.Fatalf("%d cells, %v", len(cells), err)
 	}
 	object := float64(len(`{"room":"bench","from":"load","seq":1000000000,"body":""}`) + c.Size)
 	wrap := map[string][2]float64{ // bytes around the object, up and down
+		"bare":  {float64(len(`{"type":"chat","data":}`)), float64(len(`{"type":"chat","data":}`))},
 		"rawws": {float64(len(`{"type":"chat","data":}`)), float64(len(`{"type":"chat","data":}`))},
 		"sio":   {float64(len(`42["chat",]`)), float64(len(`42["chat",]`) + 1)}, // its encoder ends with a line feed
 	}
@@ -157,6 +163,67 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestBareNode measures the plain WebSocket in Node with and without the JSON:
+// the same bytes go to the same clients.
+func TestBareNode(t *testing.T) {
+	m, can, err := Look(t.Context(), named("bare-node", "rawws-node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range m.LeftOut {
+		t.Skipf("%s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
+	}
+	if m.Packages["ws"] == "" {
+		t.Error("the version of ws is not known")
+	}
+	var cells []record.Cell
+	p := Plan{Rounds: 1, Stacks: can, Parts: []Part{{broadcast.Scenario{}, []scenarios.Case{quickly}}}}
+	if err := Run(t.Context(), m, p, nil, func(record.Cell) {}, func(c record.Cell) error {
+		cells = append(cells, c)
+		return nil
+	}); err != nil || len(cells) != 2 {
+		t.Fatalf("%d cells, %v", len(cells), err)
+	}
+	var bytes []float64
+	for _, c := range cells {
+		v, ok := c.Value("wire-B/msg")
+		if bytes = append(bytes, v); c.Error != "" || !ok || c.N != int64(quickly.Messages()*quickly.Clients) {
+			t.Errorf("%s: N %d, %v bytes, error %q", c.Stack, c.N, v, c.Error)
+		}
+	}
+	if bytes[0] != bytes[1] {
+		t.Errorf("%v bytes per message", bytes)
+	}
+}
+
+// TestModules finds the Node modules of a stack, and the packages of one that
+// has none of its own.
+func TestModules(t *testing.T) {
+	for name, want := range map[string][]string{
+		"rawws-node":           {"rawws/node/client.mjs", "rawws/node/server.mjs"},
+		"rawws-js-reconnect":   {"rawws/node/reconnect.mjs"},
+		"rawws-node-reconnect": {"rawws/node/reconnect.mjs", "rawws/node/server.mjs"},
+		"sio-js":               {"sio/node/client.mjs"},
+		"bare-node":            {"rawws/node/server.mjs", "internal/bare/node/server.mjs"},
+		"sio":                  nil,
+	} {
+		if got := modules(named(name)[0], nil); !slices.Equal(got, want) {
+			t.Errorf("%s alone: %q, want %q", name, got, want)
+		}
+	}
+	all := []string{"rawws/node/client.mjs", "rawws/node/reconnect.mjs", "rawws/node/server.mjs"}
+	for name, want := range map[string][]string{
+		"rawws-js":           all,
+		"rawws-js-reconnect": all,
+		"bare-node":          append(all, "internal/bare/node/server.mjs"),
+		"sio":                nil,
+	} {
+		if got := modules(named(name)[0], Stacks()); !slices.Equal(got, want) {
+			t.Errorf("%s among all: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestCases runs the cases that are no open loop, on a small scale.
 func TestCases(t *testing.T) {
 	cases := map[string]scenarios.Case{
@@ -164,7 +231,7 @@ func TestCases(t *testing.T) {
 		"p50-sec/msg":   {Name: "both-ways", Clients: 5, Size: 32, Rate: 500, Warmup: 200, Window: 50 * time.Millisecond},
 		"server-B/conn": {Name: "idle", Clients: 50},
 	}
-	p := Plan{Rounds: 1, Stacks: Stacks()[:3]} // floor, rawws, sio
+	p := Plan{Rounds: 1, Stacks: named("floor", "bare", "rawws", "sio")}
 	want := make(map[string]string)
 	part := Part{Scenario: broadcast.Scenario{}}
 	for unit, c := range cases {
@@ -173,7 +240,7 @@ func TestCases(t *testing.T) {
 	}
 	p.Parts = []Part{part}
 	cells, err := runPlan(t, p, nil)
-	if err != nil || len(cells) != 9 {
+	if err != nil || len(cells) != 12 {
 		t.Fatalf("%d cells, %v", len(cells), err)
 	}
 	for _, c := range cells {
@@ -214,6 +281,43 @@ func fakePlan(rounds int, f fake) Plan {
 	return p
 }
 
+// TestRepeats measures each stack several times in a round, in turn, and makes
+// one cell of it; the first that fails ends it.
+func TestRepeats(t *testing.T) {
+	var ran []string
+	p := fakePlan(2, func(s scenarios.Stack, n int) error {
+		ran = append(ran, s.Name)
+		if s.Name == "s2" && len(ran) > 9 {
+			return errors.New("broken")
+		}
+		return nil
+	})
+	p.Parts[0].Cases = []scenarios.Case{{Name: "a", Repeats: 3}}
+	cells, err := runPlan(t, p, nil)
+	if err != nil || len(cells) != 6 {
+		t.Fatalf("%d cells, %v", len(cells), err)
+	}
+	for i := 0; i < 9; i += 3 {
+		three := slices.Sorted(slices.Values(ran[i : i+3]))
+		if !slices.Equal(three, []string{"s1", "s2", "s3"}) {
+			t.Errorf("not in turn: %q", ran)
+		}
+	}
+	for _, c := range cells {
+		switch {
+		case c.Round == 2 && c.Stack == "s2":
+			if c.Error != "broken" || len(c.Values) > 0 {
+				t.Errorf("%+v", c)
+			}
+		case c.Error != "" || len(c.Values) != 3 || c.N != 3:
+			t.Errorf("%+v", c)
+		}
+	}
+	if len(ran) != 9+3+2+2 {
+		t.Errorf("%d runs: %q", len(ran), ran)
+	}
+}
+
 // TestRounds checks that every round has every case and stack once, in an
 // order that the seed decides.
 func TestRounds(t *testing.T) {
@@ -248,6 +352,34 @@ func TestRounds(t *testing.T) {
 		if cells[i].Stack != again[i].Stack {
 			t.Fatalf("the same seed gives another order at cell %d", i)
 		}
+	}
+}
+
+// TestUnreachable has no case run on a stack whose server lets nobody in: they
+// are n/a, and say why.
+func TestUnreachable(t *testing.T) {
+	p := fakePlan(2, func(s scenarios.Stack, _ int) error {
+		if s.Name == "s2" {
+			t.Error("it is run")
+		}
+		return nil
+	})
+	p.Stacks[1].Refused = "versions"
+	cells, err := runPlan(t, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, c := range cells {
+		if c.Stack == "s2" {
+			told++
+		}
+		if c.Error != "" || strings.Contains(c.Unsupported, "versions") != (c.Stack == "s2") {
+			t.Errorf("%+v", c)
+		}
+	}
+	if told != len(p.Parts[0].Cases) {
+		t.Errorf("told %d times, want once for each case", told)
 	}
 }
 

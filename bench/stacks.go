@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"wsvsio/internal/bare"
 	"wsvsio/internal/floor"
 	"wsvsio/internal/worker"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/broadcast"
+	"wsvsio/scenarios/reconnect"
 	"wsvsio/sio"
 )
 
@@ -13,8 +15,12 @@ import (
 func Programs() worker.Programs {
 	return worker.Programs{
 		"floor": {Path: scenarios.PathRaw, NewServer: floor.NewServer},
+		"bare":  {Path: scenarios.PathRaw, NewServer: bare.NewServer},
 		"rawws": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.Dial},
 		"sio":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.Dial},
+
+		"rawws-reconnect": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.DialReconnect},
+		"sio-reconnect":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.DialReconnect},
 	}
 }
 
@@ -22,21 +28,33 @@ func Programs() worker.Programs {
 func Scenarios() []scenarios.Scenario {
 	return []scenarios.Scenario{
 		broadcast.Scenario{},
+		reconnect.Scenario{},
 	}
 }
 
 // The ends of the stacks, and the ways to set the client.
 var (
-	goRaw         = scenarios.Program{Go: "rawws"}
-	goSIO         = scenarios.Program{Go: "sio"}
-	nodeRawServer = scenarios.Program{Node: "rawws/node/server.mjs"}
-	nodeRawClient = scenarios.Program{Node: "rawws/node/client.mjs"}
-	nodeSIOServer = scenarios.Program{Node: "sio/node/server.mjs"}
-	nodeSIOClient = scenarios.Program{Node: "sio/node/client.mjs"}
+	goRaw            = scenarios.Program{Go: "rawws"}
+	goSIO            = scenarios.Program{Go: "sio"}
+	goRawBack        = scenarios.Program{Go: "rawws-reconnect"}
+	goSIOBack        = scenarios.Program{Go: "sio-reconnect"}
+	nodeRawServer    = scenarios.Program{Node: "rawws/node/server.mjs"}
+	nodeRawClient    = scenarios.Program{Node: "rawws/node/client.mjs"}
+	nodeRawReconnect = scenarios.Program{Node: "rawws/node/reconnect.mjs"}
+	nodeBare         = scenarios.Program{Node: "internal/bare/node/server.mjs", Packages: "rawws/node"}
+	nodeSIOServer    = scenarios.Program{Node: "sio/node/server.mjs"}
+	nodeSIOClient    = scenarios.Program{Node: "sio/node/client.mjs"}
+	nodeSIOReconnect = scenarios.Program{Node: "sio/node/reconnect.mjs"}
 
 	websocketOnly = scenarios.Mode{Transports: []string{scenarios.WebSocket}}
 	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
 	defaultOrder  = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}}
+
+	comesBack  = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true}
+	goesOn     = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true}
+	sendsAgain = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true, Retries: 10}
+
+	reconnectOnly = []string{"reconnect"}
 )
 
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
@@ -67,6 +85,13 @@ func Stacks() []scenarios.Stack {
 			About:    "no chat but the limit beside it: TCP, one write per receiver, in Go",
 			Protocol: scenarios.ProtocolFloor,
 			Server:   scenarios.Program{Go: "floor"}, Mode: websocketOnly,
+		},
+		{
+			Name:     "bare",
+			About:    "no chat but rawws without its JSON: what comes in goes out to all, as it came",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   scenarios.Program{Go: "bare"}, Mode: websocketOnly,
+			Twin: "floor", Extra: true,
 		},
 		{
 			Name:     "rawws",
@@ -112,6 +137,13 @@ func Stacks() []scenarios.Stack {
 			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
 		},
 		{
+			Name:     "bare-node",
+			About:    "no chat but rawws-node without its JSON: what comes in goes out to all, as it came",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   nodeBare, Mode: websocketOnly,
+			Extra: true,
+		},
+		{
 			Name:     "rawws-node",
 			About:    "plain WebSocket, ws at both ends",
 			Protocol: scenarios.ProtocolRaw,
@@ -137,6 +169,84 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: defaultOrder,
 			Twin: "rawws-node",
+		},
+		{
+			Name:     "rawws-reconnect",
+			About:    "plain WebSocket, the client comes back by itself",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: goRawBack, Mode: comesBack,
+			Only: reconnectOnly,
+		},
+		{
+			Name:     "rawws-resume",
+			About:    "the same, and it goes on where it was cut off",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: goRawBack, Mode: goesOn,
+			Twin: "rawws-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-reconnect",
+			About:    "Socket.IO, go-socket.io 1.7 at both ends, the client comes back by itself",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: goSIOBack, Mode: comesBack,
+			Twin: "rawws-reconnect", Only: reconnectOnly, Known: noReason,
+		},
+		{
+			Name:     "rawws-js-reconnect",
+			About:    "plain WebSocket, gorilla/websocket server, reconnecting-websocket 4.4 on ws",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: nodeRawReconnect, Mode: comesBack,
+			Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-js-reconnect",
+			About:    "Socket.IO, go-socket.io 1.7 server, socket.io-client 2.5 that reconnects",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOReconnect, Mode: comesBack,
+			Twin: "rawws-js-reconnect", Only: reconnectOnly, Known: noReason,
+		},
+		{
+			Name:     "sio-js4-reconnect",
+			About:    "the same with socket.io-client 4.8, which the server does not let in",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   goSIO, Client: nodeSIOReconnect, Mode: comesBack,
+			Twin: "rawws-js-reconnect", Only: reconnectOnly,
+			Refused: "go-socket.io 1.7 speaks Engine.IO 3 alone: socket.io-client 3 and 4 do not get in, and try again for ever",
+		},
+		{
+			Name:     "rawws-node-reconnect",
+			About:    "plain WebSocket, ws server, reconnecting-websocket 4.4 on ws",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   nodeRawServer, Client: nodeRawReconnect, Mode: comesBack,
+			Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-node-reconnect",
+			About:    "Socket.IO, socket.io 4.8 at both ends, with reconnection",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: comesBack,
+			Twin: "rawws-node-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-node2-reconnect",
+			About:    "the same with socket.io-client 2.5, which the server lets in by allowEIO3",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: comesBack,
+			Twin: "rawws-node-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-node-recovery",
+			About:    "socket.io 4.8 at both ends, with connection state recovery",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: goesOn,
+			Twin: "rawws-node-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "sio-node-retries",
+			About:    "the same, and messages without an acknowledgement are sent again",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: sendsAgain,
+			Twin: "rawws-node-reconnect", Only: reconnectOnly,
 		},
 	}
 }

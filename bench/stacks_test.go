@@ -28,12 +28,13 @@ func look(t testing.TB) (Machine, []scenarios.Stack) {
 	return m, can
 }
 
-// eachStack runs a test on every stack, in an environment of its own.
+// eachStack runs a test on every stack that lets clients in, in an environment
+// of its own.
 func eachStack(t *testing.T, test func(t *testing.T, env *Env, s scenarios.Stack)) {
 	m, can := look(t)
 	for _, s := range can {
-		if s.Protocol == scenarios.ProtocolFloor {
-			continue // it is no chat
+		if !s.IsChat() || s.Refused != "" {
+			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
 			env := NewEnv(t.Context(), m)
@@ -46,8 +47,25 @@ func eachStack(t *testing.T, test func(t *testing.T, env *Env, s scenarios.Stack
 // TestStacks runs the suite on every stack, both ends in their own processes.
 func TestStacks(t *testing.T) {
 	eachStack(t, func(t *testing.T, env *Env, s scenarios.Stack) {
+		t.Parallel() // much of it is waiting for processes to start
 		stacktest.Run(t, env, s)
 	})
+}
+
+// TestRefused has the suite look whether those stacks that are said to let no
+// client in still do not.
+func TestRefused(t *testing.T) {
+	m, can := look(t)
+	for _, s := range can {
+		if s.Refused == "" {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			env := NewEnv(t.Context(), m)
+			defer env.Close()
+			stacktest.Run(t, env, s)
+		})
+	}
 }
 
 // TestTranscripts runs one script through every stack. All must tell the same
@@ -75,15 +93,22 @@ func TestTranscripts(t *testing.T) {
 }
 
 // TestThousand has a thousand clients in one room, and a hundred messages to
-// all of them: every delivery is accounted for. On a flaky stack connections
-// may break, but then their clients must know.
+// all of them, twenty where there is polling alone: every delivery is accounted
+// for. On a flaky stack connections may break, but then their clients must know.
 func TestThousand(t *testing.T) {
 	const clients, messages = 1000, 100
 	if err := needFiles(2 * clients); err != nil {
 		t.Skip(err)
 	}
 	eachStack(t, func(t *testing.T, env *Env, s scenarios.Stack) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		if s.Mode.Reconnect {
+			t.Skip("a thousand clients of it are the cases deploy and storm of reconnect")
+		}
+		messages := messages
+		if slices.Equal(s.Mode.Transports, pollingOnly.Transports) {
+			messages /= 5 // each is up to a thousand requests
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 		defer cancel()
 		// The load is a burst; a slow machine must not make slow readers.
 		cfg := scenarios.ServerConfig{Queue: 1 << 14, QueueBytes: 1 << 30}
@@ -91,7 +116,7 @@ func TestThousand(t *testing.T) {
 			// What is left of broken connections blocks others until then.
 			cfg.PingInterval, cfg.PingTimeout = 5*time.Second, 5*time.Second
 		}
-		node, err := env.Serve(ctx, s, cfg)
+		node, err := env.Serve(ctx, s, s.Serving(cfg))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,22 +276,31 @@ func TestArrows(t *testing.T) {
 	allowed := map[string][]string{
 		"scenarios":           {},
 		"scenarios/broadcast": {"scenarios"},
+		"scenarios/reconnect": {"scenarios"},
 		"scenarios/stacktest": {"scenarios"},
 		"rawws":               {"scenarios"},
 		"sio":                 {"scenarios"},
+		"internal/bare":       {"scenarios"},
 		"internal/broken":     {"scenarios"},
 		"internal/floor":      {"scenarios"},
-		"internal/load":       {"scenarios"},
-		"internal/netlab":     {"scenarios"},
+		"internal/load":       {"scenarios", "internal/pacer", "internal/wire"},
+		"internal/netlab":     {"scenarios", "internal/wire"},
+		"internal/pacer":      {},
 		"internal/record":     {"scenarios", "internal/stats"},
+		"internal/reference":  {"scenarios", "internal/netlab", "internal/pacer", "internal/stats", "internal/worker"},
 		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
+		"internal/slow":       {"scenarios"},
 		"internal/stats":      {},
+		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "rawws", "sio", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+
+		"internal/codesize":    {"internal/record", "internal/report"},
+		"internal/conformance": {"scenarios"},
 	}
 	third := map[string][]string{ // modules that only these packages may use
-		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/broken", "internal/floor"},
-		"github.com/googollee/go-socket.io": {"sio"},
+		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/bare", "internal/broken", "internal/conformance", "internal/floor"},
+		"github.com/googollee/go-socket.io": {"sio", "internal/conformance"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
 	if err != nil {
@@ -276,11 +310,12 @@ func TestArrows(t *testing.T) {
 		fields := strings.Fields(line)
 		pkg := strings.TrimPrefix(fields[0], "wsvsio/")
 		may, listed := allowed[pkg]
-		if !listed && pkg != "cmd/compare" {
+		command := strings.HasPrefix(pkg, "cmd/")
+		if !listed && !command {
 			t.Errorf("package %s is not in this test: say what it may import", pkg)
 		}
 		for _, imported := range fields[1:] {
-			if own, ok := strings.CutPrefix(imported, "wsvsio/"); ok && pkg != "cmd/compare" && !slices.Contains(may, own) {
+			if own, ok := strings.CutPrefix(imported, "wsvsio/"); ok && !command && !slices.Contains(may, own) {
 				t.Errorf("%s imports %s", pkg, own)
 			}
 			if strings.HasPrefix(pkg, "scenarios") && strings.Contains(strings.Split(imported, "/")[0], ".") {

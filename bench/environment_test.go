@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// fileOf returns the name of a file with that text.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestProcessor(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1\n\nprocessor\t: 1\nmodel\t\t: 3\n": {
+			"AMD EPYC", "family 26, model 2, stepping 1"},
+		"processor\t: 0\nBogoMIPS\t: 50.00\n": {"", ""}, // as on ARM
+		"cpu family: 6\nmodel name : a: b\n":  {"a: b", "family 6"},
+	} {
+		if model, numbers := processor(fileOf(t, text)); model != want[0] || numbers != want[1] {
+			t.Errorf("%q: %q, %q", text, model, numbers)
+		}
+	}
+	if model, numbers := processor("nowhere"); model != "" || numbers != "" {
+		t.Errorf("without the file: %q, %q", model, numbers)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	for text, want := range map[string]int{
+		"MemTotal:       24683620 kB\nMemFree: 1 kB\n": 25,
+		"MemTotal:        4000000 kB\n":                4,
+		"MemFree: 1 kB\n":                              0,
+		"":                                             0,
+	} {
+		if got := memory(fileOf(t, text)); got != want {
+			t.Errorf("%q: %d GB, want %d", text, got, want)
+		}
+	}
+}
+
+// TestMachine has ids of machines: the same for the same, and nothing of the id
+// itself.
+func TestMachine(t *testing.T) {
+	const id = "3d1219c7c4c5404aaa1f6d2a48adfda4"
+	got := machine(fileOf(t, id+"\n"))
+	if !regexp.MustCompile("^[0-9a-f]{12}$").MatchString(got) || strings.Contains(id, got) {
+		t.Errorf("%q", got)
+	}
+	if again := machine(fileOf(t, id)); again != got {
+		t.Errorf("%q and %q", got, again)
+	}
+	if other := machine(fileOf(t, "4"+id[1:])); other == got {
+		t.Errorf("%q for another", other)
+	}
+	for _, text := range []string{"", "\n", "uninitialized\n"} {
+		if got := machine(fileOf(t, text)); got != "" {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+	if got := machine("nowhere"); got != "" {
+		t.Errorf("without the file: %q", got)
+	}
+}
+
+func TestBuiltFrom(t *testing.T) {
+	revision := debug.BuildSetting{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"}
+	modified := debug.BuildSetting{Key: "vcs.modified", Value: "true"}
+	for _, tt := range []struct {
+		settings []debug.BuildSetting
+		id       string
+		dirty    bool
+	}{
+		{nil, "", false},
+		{[]debug.BuildSetting{revision, {Key: "vcs.modified", Value: "false"}}, "0123456789ab", false},
+		{[]debug.BuildSetting{{Key: "vcs", Value: "git"}, modified, revision}, "0123456789ab", true},
+		{[]debug.BuildSetting{{Key: "vcs.revision", Value: "9f044c5"}}, "9f044c5", false},
+		{[]debug.BuildSetting{modified}, "", false},
+	} {
+		if id, dirty := builtFrom(tt.settings); id != tt.id || dirty != tt.dirty {
+			t.Errorf("%v: %q, %t", tt.settings, id, dirty)
+		}
+	}
+}
