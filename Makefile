@@ -3,7 +3,7 @@
 
 NODE_FOLDERS = rawws/node sio/node
 
-.PHONY: compare test check node clean
+.PHONY: compare champion test check node clean
 
 # Arguments go through ARGS: make compare ARGS="-stack rawws,sio -rounds 4"
 compare: node
@@ -11,14 +11,24 @@ compare: node
 	@go build -o bin/compare ./cmd/compare
 	@bin/compare $(ARGS)
 
+# rawws beside other WebSocket libraries, which are a module of their own:
+# make champion ARGS="-rounds 2"
+champion:
+	@mkdir -p bin
+	@cd peers && go build -o ../bin/champion ./cmd/champion
+	@bin/champion $(ARGS)
+
 test: node
-	go test -race -timeout 40m ./...
+	go test -race -timeout 75m ./...
+	cd peers && go test -race -timeout 10m ./...
 
 # What .ci/run does before the tests.
 check:
 	go vet ./...
+	cd peers && go vet ./...
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these files'; exit 1; }
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	cd peers && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 # The npm packages of the Node programs. What is up to date is left alone. Where
 # they cannot be had, compare says what is left out; CI does not go on.

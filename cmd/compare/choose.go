@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"wsvsio/bench"
 	"wsvsio/scenarios"
@@ -48,14 +50,21 @@ func choose[T any](what, list string, all []T, name func(T) string) ([]T, error)
 	return chosen, nil
 }
 
-func chooseStacks(list string) ([]scenarios.Stack, error) {
-	return choose("stack", list, bench.Stacks(), func(s scenarios.Stack) string { return s.Name })
+// chooseStacks picks the stacks that list names; "" names all that are not
+// extra, and these too in the full profile.
+func chooseStacks(list string, profile scenarios.Profile) ([]scenarios.Stack, error) {
+	all := bench.Stacks()
+	if list == "" && profile != scenarios.Full {
+		all = slices.DeleteFunc(all, func(s scenarios.Stack) bool { return s.Extra })
+	}
+	return choose("stack", list, all, func(s scenarios.Stack) string { return s.Name })
 }
 
 // override is what the command line says of the cases; zero says nothing.
 type override struct {
-	clients, size int
-	rate          float64
+	clients, size             int
+	rate                      float64
+	pingInterval, pingTimeout time.Duration
 }
 
 // apply changes the cases that have such a parameter. A case with one client
@@ -69,6 +78,15 @@ func (o override) apply(c scenarios.Case) scenarios.Case {
 	}
 	if o.rate > 0 && c.Rate > 0 {
 		c.Rate = o.rate
+	}
+	if t := &c.Timers; *t != (scenarios.Timers{}) && o.pingInterval+o.pingTimeout > 0 {
+		t.PingInterval = cmp.Or(o.pingInterval, t.PingInterval)
+		t.PingTimeout = cmp.Or(o.pingTimeout, t.PingTimeout)
+		// Who notices a silence at the end of the heartbeat is waited for, and
+		// nobody for much longer.
+		before := t.Limit
+		t.Limit = 3*(t.PingInterval+t.PingTimeout) + 2*t.MaxDelay
+		c.Window += time.Duration(max(1, c.Samples)) * (max(0, t.Limit-before) + t.PingInterval)
 	}
 	return c
 }
@@ -85,8 +103,19 @@ func chooseParts(scenarioList, caseList string, profile scenarios.Profile, o ove
 	}
 	var all []candidate
 	for _, sc := range chosen {
-		for _, c := range sc.Cases(profile) {
-			all = append(all, candidate{sc, o.apply(c)})
+		cases := sc.Cases(profile)
+		if caseList != "" && profile != scenarios.Full {
+			// Who names a case that takes its time wants it.
+			for _, c := range sc.Cases(scenarios.Full) {
+				if !slices.ContainsFunc(cases, func(have scenarios.Case) bool { return have.Name == c.Name }) {
+					cases = append(cases, c)
+				}
+			}
+		}
+		for _, c := range cases {
+			if caseList != "" || !c.OnRequest {
+				all = append(all, candidate{sc, o.apply(c)})
+			}
 		}
 	}
 	all, err = choose("case", caseList, all, func(c candidate) string { return c.c.Name })
@@ -112,7 +141,7 @@ func chooseParts(scenarioList, caseList string, profile scenarios.Profile, o ove
 }
 
 // within checks a number that was given on the command line.
-func within[T int | float64](name string, v, low, high T) error {
+func within[T int | float64 | time.Duration](name string, v, low, high T) error {
 	if !(v >= low && v <= high) { // which NaN is not, either
 		return usagef("-%s is %v; it must be from %v to %v", name, v, low, high)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,9 +51,9 @@ func TestSamples(t *testing.T) {
 	updated := sample.ReplaceAllStringFunc(string(text), func(block string) string {
 		found = true
 		m := sample.FindStringSubmatch(block)
-		run, err := record.Read(filepath.Join("../..", m[2]))
-		if err != nil {
-			t.Fatal(err)
+		run, problems, err := record.Read(filepath.Join("../..", m[2]))
+		if err != nil || len(problems) > 0 {
+			t.Fatal(err, problems)
 		}
 		var markdown bytes.Buffer
 		if err := report.Markdown(&markdown, run); err != nil {
@@ -67,8 +68,22 @@ func TestSamples(t *testing.T) {
 		}
 		return m[1] + want + m[5]
 	})
-	if !found {
-		t.Error("README.md has no sample")
+	bars := regexp.MustCompile(`(?s)(<!-- bars ([^>]*) -->\n)(.*?)(<!-- end of bars -->)`)
+	updated = bars.ReplaceAllStringFunc(updated, func(block string) string {
+		m := bars.FindStringSubmatch(block)
+		want := "\n| | must be | was | record |\n|:--|:--|:--|:--|\n"
+		for item := range strings.SplitSeq(m[2], "; ") {
+			dir, words, _ := strings.Cut(item, ": ")
+			want += bar(t, strings.TrimSpace(dir), strings.TrimSpace(words))
+		}
+		want += "\n"
+		if want != m[3] && !*update {
+			t.Errorf("the bars differ from their records; write them anew: go test ./cmd/compare -run Samples -update\n%s", want)
+		}
+		return m[1] + want + m[4]
+	})
+	if !found || !bars.MatchString(updated) {
+		t.Error("README.md has no sample or no bars")
 	}
 	if *update {
 		if err := os.WriteFile(readme, []byte(updated), 0o644); err != nil {
@@ -92,5 +107,28 @@ func section(t *testing.T, markdown, words string) string {
 		}
 	}
 	t.Fatalf("the report has no section with %q in its title", words)
+	return ""
+}
+
+// bar returns the row of an experiment's summary whose first cell contains the
+// words.
+func bar(t *testing.T, dir, words string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../results", dir, "summary.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) == 4 && strings.HasPrefix(line, "| ") && strings.Contains(cells[0], words) {
+			mark := ""
+			if strings.TrimSpace(cells[3]) != "reached" {
+				mark = " (" + strings.TrimSpace(cells[3]) + ")"
+			}
+			return fmt.Sprintf("| %s | %s | %s%s | [%s](results/%s) |\n",
+				strings.TrimSpace(cells[0]), cells[1], cells[2], mark, dir, dir)
+		}
+	}
+	t.Fatalf("results/%s has no bar with %q", dir, words)
 	return ""
 }

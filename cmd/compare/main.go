@@ -3,8 +3,12 @@
 //
 //	compare [run] [-scenario LIST] [-case LIST] [-stack LIST] [-profile quick|full]
 //	        [-rounds N] [-seed N] [-clients N] [-size BYTES] [-rate N] [-out DIR]
-//	compare report [-format table|markdown] RUN
+//	compare report [-format table|markdown|csv|json] RUN
+//	compare diff [-unit LIST] [-format table|markdown|csv] OLD NEW
 //	compare serve -stack NAME [-addr HOST:PORT] [-origin LIST]
+//	compare size [-run RUN] [-format table|markdown|json|benchmark]
+//	compare size -side-by-side SCENARIO [-language go|js|all]
+//	compare conformance [-format table|markdown|json]
 //	compare list
 //
 // Results go to standard output, progress and warnings to standard error. The
@@ -38,7 +42,7 @@ const (
 )
 
 func main() {
-	worker.RunIfChild(bench.Programs())
+	worker.RunIfChild(programs())
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
@@ -67,8 +71,14 @@ func commands() []command {
 			"compare run -scenario broadcast -stack rawws,sio -rounds 8", runCommand},
 		{"report", "print a recorded run again",
 			"compare report -format markdown results/local/20261123-101500", reportCommand},
+		{"diff", "compare two recorded runs",
+			"compare diff -unit server-cpu-sec/msg results/2026-11-25-quick results/local/20261123-101500", diffCommand},
 		{"serve", "serve a chat that any client of the protocol can join",
 			"compare serve -stack sio -addr 127.0.0.1:8080", serveCommand},
+		{"size", "measure the code of both sides and what it brings along",
+			"compare size -side-by-side broadcast -language go", sizeCommand},
+		{"conformance", "check both Socket.IO servers against the documents of their protocols",
+			"compare conformance -format markdown", conformanceCommand},
 		{"list", "list the stacks, the scenarios and their cases",
 			"compare list", listCommand},
 	}
@@ -85,8 +95,18 @@ type call struct {
 
 // look finds out which stacks this machine can run, unless the user stops it.
 func (c *call) look(stacks []scenarios.Stack) (bench.Machine, []scenarios.Stack, error) {
-	ctx, cancel := context.WithCancel(c.ctx)
+	ctx, cancel := c.untilStopped()
 	defer cancel()
+	m, can, err := bench.Look(ctx, stacks)
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	return m, can, err
+}
+
+// untilStopped returns a context that ends when the user wants to stop, too.
+func (c *call) untilStopped() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(c.ctx)
 	go func() {
 		select {
 		case <-c.stop:
@@ -94,11 +114,7 @@ func (c *call) look(stacks []scenarios.Stack) (bench.Machine, []scenarios.Stack,
 		case <-ctx.Done():
 		}
 	}()
-	m, can, err := bench.Look(ctx, stacks)
-	if ctx.Err() != nil {
-		err = errInterrupted
-	}
-	return m, can, err
+	return ctx, cancel
 }
 
 // usageError is a wrong use of the command line.
@@ -192,7 +208,7 @@ func usage(w io.Writer, cmds []command) {
 	fmt.Fprintln(w, "\nUsage: compare [COMMAND] [FLAGS]")
 	fmt.Fprintln(w)
 	for _, c := range cmds {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.about)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.about)
 	}
 	fmt.Fprintln(w, "\nThe flags of a command: compare COMMAND -h")
 }

@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"wsvsio/bench"
 	"wsvsio/internal/record"
 	"wsvsio/internal/worker"
+	"wsvsio/scenarios"
 )
 
 // compareEnv has the test binary be the command.
@@ -20,7 +22,7 @@ const compareEnv = "WSVSIO_TEST_COMPARE"
 func TestMain(m *testing.M) {
 	// Under the race detector every process sleeps for a second as it ends.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
-	worker.RunIfChild(bench.Programs())
+	worker.RunIfChild(programs())
 	if os.Getenv(compareEnv) != "" {
 		main()
 	}
@@ -58,14 +60,14 @@ func TestWrongUse(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"dance", []string{`unknown command "dance"`, "run", "report", "serve", "list"}},
+		{"dance", []string{`unknown command "dance"`, "run", "report", "diff", "serve", "size", "conformance", "list"}},
 		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
 		{"run extra", []string{`unexpected argument "extra"`}},
-		{"run -stack morse", []string{`unknown stack "morse"`, "floor, rawws, rawws-js, rawws-node, sio"}},
+		{"run -stack morse", []string{`unknown stack "morse"`, "floor, rawws, rawws-js, rawws-js-reconnect, rawws-node, rawws-node-reconnect, rawws-reconnect, rawws-resume, sio"}},
 		{"run -stack ,", []string{"-stack names nothing"}},
 		{"run -scenario x", []string{`unknown scenario "x"`, "broadcast"}},
-		{"run -case x", []string{`unknown case "x"`, "connect, echo, fan-out, steady"}},
-		{"run -profile full -case x", []string{"both-ways, connect, echo, fan-out, idle, saturation, steady"}},
+		{"run -case x", []string{`unknown case "x"`, "announce, both-ways, churn, close, connect, deploy, echo, fan-out, idle, jitter, reset, restart, rooms, saturation, silent, silent-down, silent-up, slow-reader, stall, steady, storm"}},
+		{"run -profile full -case x", []string{"announce, both-ways, churn, close, connect, deploy, echo, fan-out, idle, jitter, reset, restart, rooms, saturation, silent, silent-down, silent-up, slow-reader, stall, steady, storm"}},
 		{"run -profile x", []string{`unknown profile "x"`, "full, quick"}},
 		{"run -rounds 0", []string{"-rounds is 0", "from 1 to"}},
 		{"run -rounds x", []string{`"x"`, "-rounds"}},
@@ -79,11 +81,21 @@ func TestWrongUse(t *testing.T) {
 		{"run -case fan-out -clients 20000 -rate 100000", []string{"too many", "fewer clients"}},
 		{"run -rounds 0 -size 0", []string{"-rounds is 0", "-size is 0"}},
 		{"report", []string{"want RUN"}},
-		{"report -format x y", []string{`unknown format "x"`, "markdown, table"}},
+		{"report -format x y", []string{`unknown format "x"`, "csv, json, markdown, table"}},
 		{"serve", []string{"-stack is missing", "sio-node"}},
 		{"serve -stack rawws,sio", []string{"one stack, not 2"}},
 		{"serve -stack rawws -addr here", []string{`"here" is not a host and a port`}},
 		{"list x", []string{`unexpected argument "x"`}},
+		{"size x", []string{`unexpected argument "x"`}},
+		{"size -format csv", []string{`unknown format "csv"`, "benchmark, json, markdown, table"}},
+		{"size -side-by-side broadcast -format json", []string{"no -format"}},
+		{"size -side-by-side broadcast -run x", []string{"no -run"}},
+		{"size -side-by-side broadcast -language c", []string{`unknown language "c"`, "all, go, js"}},
+		{"size -language go", []string{"-language is for -side-by-side"}},
+		{"conformance -format csv", []string{`unknown format "csv"`, "json, markdown, table"}},
+		{"run -scenario broadcast -stack rawws-resume", []string{"none of the stacks is for the scenarios", "rawws-resume is for reconnect"}},
+		{"run -scenario reconnect -ping-timeout 5ms", []string{"-ping-timeout is 5ms; it must be from 10ms to 5m0s"}},
+		{"run -case stall -ping-timeout 100ms", []string{"a stall of 250ms is not shorter than the ping timeout of 100ms"}},
 	} {
 		status, stdout, stderr := compare(t, strings.Fields(tt.args)...)
 		if status != exitUsage || stdout != "" {
@@ -97,8 +109,38 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
+// TestReconnect runs the cases that are about the way back, as a user would.
+func TestReconnect(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	status, stdout, stderr := compare(t, "-scenario", "reconnect", "-stack", "rawws,rawws-reconnect,sio-reconnect",
+		"-case", "reset,restart,stall,jitter,deploy", "-clients", "5", "-out", dir)
+	if status != exitOK {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	for _, want := range []string{
+		"noticed", "back", "lost down", "lost up", "all back", "peak of attempts", "server away",
+		"never back: rawws: after 5 of 5 faults", "ping interval", "does not come back by itself",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+	run, problems, err := record.Read(dir)
+	if err != nil || len(problems) > 0 || len(run.Cells) != 5*3 {
+		t.Fatal(err, problems, len(run.Cells))
+	}
+	for _, c := range run.Cells {
+		if back, ok := c.Value("back-ratio"); ok && (back == 0) != (c.Stack == "rawws") {
+			t.Errorf("%s %s: %v came back", c.Case.Name, c.Stack, back)
+		}
+		if !slices.ContainsFunc(c.Events, func(e scenarios.Event) bool { return e.Kind == scenarios.EventFault }) && c.Measured() && c.Case.Name != "stall" {
+			t.Errorf("%s %s has no timeline", c.Case.Name, c.Stack)
+		}
+	}
+}
+
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"-h", "help", "run -h", "report -h", "serve -h", "list -h"} {
+	for _, args := range []string{"-h", "help", "run -h", "report -h", "diff -h", "serve -h", "list -h", "size -h", "conformance -h"} {
 		status, stdout, stderr := compare(t, strings.Fields(args)...)
 		if status != exitOK || stderr != "" || !strings.Contains(stdout, "compare") {
 			t.Errorf("%s: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
@@ -130,12 +172,15 @@ func TestErrors(t *testing.T) {
 // TestRun measures every case once on both sides and reads the run back.
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	args := []string{"-stack", "sio,rawws", "-rounds", "1", "-seed", "7", "-clients", "10", "-out", dir}
+	args := []string{"-scenario", "broadcast", "-stack", "sio,rawws", "-rounds", "1", "-seed", "7", "-clients", "10", "-out", dir}
 	status, stdout, stderr := compare(t, args...)
 	if status != exitOK {
 		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
 	}
-	for _, want := range []string{"rawws", "sio", "echo", "steady", "fan-out", "connect", "server CPU", "wire bytes"} {
+	for _, want := range []string{
+		"rawws", "sio", "echo", "steady", "fan-out", "both-ways", "saturation", "connect", "idle", "slow-reader",
+		"server CPU", "wire bytes", "memory", "longest wait", "protocol, Go",
+	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the table lacks %q", want)
 		}
@@ -143,18 +188,19 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(stderr, dir) {
 		t.Errorf("stderr does not say where the run is: %q", stderr)
 	}
-	run, err := record.Read(dir)
-	if err != nil {
-		t.Fatal(err)
+	run, problems, err := record.Read(dir)
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
 	}
-	if run.Partial || len(run.Cells) != 8 || run.Seed != 7 {
+	if run.Partial || len(run.Cells) != 2*8 || run.Seed != 7 {
 		t.Errorf("partial %t, %d cells, seed %d", run.Partial, len(run.Cells), run.Seed)
 	}
 	for _, c := range run.Cells {
 		if c.N <= 0 || c.Error != "" {
 			t.Errorf("%s %s %s: N %d, error %q", c.Scenario, c.Case.Name, c.Stack, c.N, c.Error)
 		}
-		if lost, ok := c.Value("lost"); c.Case.Name != "connect" && (!ok || lost != 0) {
+		// What is lost in slow-reader is its outcome.
+		if lost, ok := c.Value("lost"); c.Case.Rate > 0 && !c.Case.Outcome && (!ok || lost != 0) {
 			t.Errorf("%s %s: lost %v, %t", c.Case.Name, c.Stack, lost, ok)
 		}
 	}

@@ -58,7 +58,11 @@ func (p *progress) end(c record.Cell) {
 	defer p.mu.Unlock()
 	// A case that does not apply is passed over in the later rounds.
 	if c.Unsupported != "" {
-		p.total -= p.rounds
+		if c.Case.Once {
+			p.total--
+		} else {
+			p.total -= p.rounds
+		}
 		return
 	}
 	p.done++

@@ -1,26 +1,67 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
 	"wsvsio/internal/record"
 	"wsvsio/internal/report"
 )
 
+// views are the formats of a report.
+var views = map[string]func(io.Writer, *record.Run) error{
+	"table":    report.Table,
+	"markdown": report.Markdown,
+	"csv":      report.CSV,
+	"json":     report.JSON,
+}
+
+// errDamaged says that not all of a run could be read; what and why has been
+// told.
+var errDamaged = errors.New("not everything could be read, see above")
+
 func reportCommand(c *call) error {
-	format := c.flags.String("format", "table", "table or markdown")
+	format := c.flags.String("format", "table", "table, markdown, csv (a line for each value of each round) or json (internal/report/schema.json describes it)")
 	if err := c.parse("RUN"); err != nil {
 		return err
 	}
-	view := report.Table
-	switch *format {
-	case "table":
-	case "markdown":
-		view = report.Markdown
-	default:
-		return usagef("unknown format %q; there are markdown, table", *format)
-	}
-	run, err := record.Read(c.flags.Arg(0))
+	view, err := chooseFormat(*format, views)
 	if err != nil {
 		return err
 	}
-	return view(c.stdout, run)
+	run, problems, err := record.Read(c.flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	return errors.Join(view(c.stdout, run), c.tell(problems))
+}
+
+// tell writes what is wrong with the files of a run, and returns an error if
+// there is something.
+func (c *call) tell(problems []record.Problem) error {
+	const most = 20
+	for _, p := range problems[:min(len(problems), most)] {
+		fmt.Fprintf(c.stderr, "damaged: %v\n", p)
+	}
+	if more := len(problems) - most; more > 0 {
+		fmt.Fprintf(c.stderr, "damaged: %d more\n", more)
+	}
+	if len(problems) > 0 {
+		return errDamaged
+	}
+	return nil
+}
+
+// chooseFormat picks a view by its name.
+func chooseFormat[V any](name string, views map[string]V) (V, error) {
+	view, ok := views[name]
+	if !ok {
+		names := slices.Sorted(maps.Keys(views))
+		return view, usagef("unknown format %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return view, nil
 }

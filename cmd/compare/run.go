@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"wsvsio/bench"
@@ -20,6 +20,9 @@ const (
 	maxClients = 20_000  // ports of one address, with a margin
 	maxSize    = 900_000 // bytes; with its envelope it stays below the read limit of 1 MB
 	maxRate    = 100_000 // messages a second
+
+	leastTimer = 10 * time.Millisecond // Node's timers count in milliseconds
+	mostTimer  = 5 * time.Minute
 )
 
 // rounds is how many rounds a profile has. It is fixed beforehand: to stop
@@ -30,20 +33,20 @@ func runCommand(c *call) error {
 	f := c.flags
 	scenario := f.String("scenario", "", "scenarios to run, separated by commas (default all)")
 	caseList := f.String("case", "", "cases to run, separated by commas (default all)")
-	stack := f.String("stack", "", "stacks to measure, separated by commas (default all that this machine can run)")
+	stack := f.String("stack", "", "stacks to measure, separated by commas (default those that this machine can run; bare and bare-node only in full)")
 	profileName := f.String("profile", string(scenarios.Quick), "how much time to spend: quick or full")
 	n := f.Int("rounds", 0, "rounds (default 8 in quick, 20 in full)")
 	seed := f.Uint64("seed", 0, "seed of the order of the stacks in a round (default random)")
 	clients := f.Int("clients", 0, "connected clients, instead of the cases' own, where there is more than one")
 	size := f.Int("size", 0, "bytes of a message's body, instead of the cases' own")
 	rate := f.Float64("rate", 0, "messages a second, instead of the cases' own")
+	pingInterval := f.Duration("ping-interval", 0, "pause between two heartbeats, instead of the cases' own, where they have timers (reconnect)")
+	pingTimeout := f.Duration("ping-timeout", 0, "how long to wait for the answer to a heartbeat, likewise")
 	out := f.String("out", "", "folder for the run, which must not hold one (default results/local/TIME)")
 	if err := c.parse(); err != nil {
 		return err
 	}
-	given := make(map[string]bool)
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-
+	given := c.given()
 	profile, err := chooseProfile(*profileName)
 	if err != nil {
 		return err
@@ -65,14 +68,20 @@ func runCommand(c *call) error {
 	if given["rate"] {
 		wrong = append(wrong, within("rate", *rate, 0.1, maxRate))
 	}
+	if given["ping-interval"] {
+		wrong = append(wrong, within("ping-interval", *pingInterval, leastTimer, mostTimer))
+	}
+	if given["ping-timeout"] {
+		wrong = append(wrong, within("ping-timeout", *pingTimeout, leastTimer, mostTimer))
+	}
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}
-	stacks, err := chooseStacks(*stack)
+	stacks, err := chooseStacks(*stack, profile)
 	if err != nil {
 		return err
 	}
-	parts, err := chooseParts(*scenario, *caseList, profile, override{*clients, *size, *rate})
+	parts, err := chooseParts(*scenario, *caseList, profile, override{*clients, *size, *rate, *pingInterval, *pingTimeout})
 	if err != nil {
 		return err
 	}
@@ -89,7 +98,7 @@ func runCommand(c *call) error {
 		return errors.New("none of the stacks can be run on this machine")
 	}
 	plan := bench.Plan{Parts: parts, Stacks: can, Rounds: *n, Seed: *seed}
-	if err := plan.Check(); errors.Is(err, bench.ErrTooLarge) {
+	if err := plan.Check(); errors.Is(err, bench.ErrCase) {
 		return usagef("%v", err)
 	} else if err != nil {
 		return err
@@ -100,18 +109,31 @@ func runCommand(c *call) error {
 	w, err := record.Create(*out, record.Run{
 		Tool:        "wsvsio compare",
 		Started:     started.Round(0),
-		Args:        c.args,
+		Args:        withoutOut(c.args),
 		Profile:     profile,
 		Rounds:      *n,
 		Seed:        *seed,
 		Environment: bench.LookAround(c.ctx, machine),
 		Stacks:      can,
 		LeftOut:     machine.LeftOut,
+		Planned:     planned(plan),
 	})
 	if err != nil {
 		return err
 	}
 	return c.measure(machine, plan, w, *out)
+}
+
+// planned returns the cases of a plan, so that a run that ends early can name
+// those that were not begun.
+func planned(p bench.Plan) []record.Planned {
+	var list []record.Planned
+	for _, part := range p.Parts {
+		for _, c := range part.Cases {
+			list = append(list, record.Planned{Scenario: part.Scenario.Name(), Case: c})
+		}
+	}
+	return list
 }
 
 // measure runs the plan into the folder dir and prints the report.
@@ -135,9 +157,9 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 	default:
 		err = w.Close(false, "")
 	}
-	run, readErr := record.Read(dir)
+	run, problems, readErr := record.Read(dir)
 	if readErr == nil {
-		readErr = report.Table(c.stdout, run)
+		readErr = errors.Join(report.Table(c.stdout, run), c.tell(problems))
 	}
 	fmt.Fprintf(c.stderr, "The run is in %s; print it again: compare report %s\n", dir, dir)
 	switch err := errors.Join(err, readErr); {
@@ -149,4 +171,21 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 		return fmt.Errorf("%w; cells that failed, see above: %d", errFailed, failed)
 	}
 	return nil
+}
+
+// withoutOut leaves out where a run is kept: that is nobody's business, and the
+// run can be moved.
+func withoutOut(args []string) []string {
+	var kept []string
+	for i := 0; i < len(args); i++ {
+		name, _, both := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		if strings.HasPrefix(args[i], "-") && name == "out" {
+			if !both {
+				i++
+			}
+			continue
+		}
+		kept = append(kept, args[i])
+	}
+	return kept
 }

@@ -25,7 +25,7 @@ func serveCommand(c *call) error {
 		}
 		return usagef("-stack is missing; there are %s", strings.Join(names, ", "))
 	}
-	stacks, err := chooseStacks(*name)
+	stacks, err := chooseStacks(*name, scenarios.Full)
 	if err != nil {
 		return err
 	}
@@ -69,6 +69,10 @@ func serveCommand(c *call) error {
 
 // joining says how to talk to the server.
 func joining(s scenarios.Stack, url string) string {
+	if !s.IsChat() {
+		return fmt.Sprintf("listening on %s%s\n"+
+			"It is no chat: whatever a client sends goes to all. The load generator speaks to it.", url, s.Path())
+	}
 	if s.Protocol == scenarios.ProtocolRaw {
 		return fmt.Sprintf("listening on %[1]s%[2]s\n"+
 			"Join it with any WebSocket client, for example: npx wscat -c %[1]s%[2]s\n"+
