@@ -190,6 +190,15 @@ func (c *Codec) Closed(stream int, why error) error {
 	return c.polling.closed(stream)
 }
 
+// KeptFor is how long a stream may idle and be used again; 0 is for ever. To ask
+// counts only before Take, which puts a request under way.
+func (c *Codec) KeptFor(stream int) time.Duration {
+	if c.polling == nil {
+		return 0
+	}
+	return c.polling.keptFor(stream)
+}
+
 // Requests is how many HTTP requests the client has sent.
 func (c *Codec) Requests() int64 {
 	if c.polling != nil {

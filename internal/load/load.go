@@ -437,6 +437,7 @@ func (g *Generator) heartbeat() {
 // arrived takes what a stream has read.
 func (g *Generator) arrived(s *stream, data []byte, now time.Duration, err error) {
 	c := s.client
+	s.last = now
 	if c.died != nil {
 		return
 	}
@@ -521,9 +522,13 @@ func (g *Generator) flush(c *client) {
 		if c.died != nil {
 			return
 		}
+		kept := c.codec.KeptFor(i)
 		g.out = c.codec.Take(g.out[:0], i)
 		if len(g.out) == 0 {
 			continue
+		}
+		if kept > 0 && g.now()-s.last > kept {
+			g.poll.close(s)
 		}
 		if s.dead {
 			// It was closed while nothing was under way.

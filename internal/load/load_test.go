@@ -516,24 +516,35 @@ func BenchmarkFeed(b *testing.B) {
 	}
 }
 
-// TestKeepAlive has a server close what idles between two posts: the clients
-// connect again, and not a byte is lost from the count, the end of a stream
+// TestKeepAlive has a server close what idles between two posts, and one that
+// only says that it will: the clients connect again, before they would be closed
+// if they are told, and not a byte is lost from the count, the end of a stream
 // being none.
 func TestKeepAlive(t *testing.T) {
+	t.Run("closed", func(t *testing.T) { testKeepAlive(t, 50*time.Millisecond, "", 500*time.Millisecond) })
+	t.Run("told", func(t *testing.T) { testKeepAlive(t, 0, "timeout=2, max=100", 1500*time.Millisecond) })
+}
+
+func testKeepAlive(t *testing.T, idle time.Duration, told string, hold time.Duration) {
 	chat, err := sio.NewServer(scenarios.ServerConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle(scenarios.PathSIO, chat)
+	mux.HandleFunc(scenarios.PathSIO, func(w http.ResponseWriter, r *http.Request) {
+		if told != "" {
+			w.Header().Set("Keep-Alive", told)
+		}
+		chat.ServeHTTP(w, r)
+	})
 	server := httptest.NewUnstartedServer(mux)
-	server.Config.IdleTimeout = 50 * time.Millisecond
+	server.Config.IdleTimeout = idle
 	server.Start()
 	defer server.Close()
 	defer chat.Shutdown(context.Background())
 	const clients = 3
 	g, err := Connect(t.Context(), scenarios.ProtocolEIO3, server.URL, scenarios.PathSIO, scenarios.LoadSpec{
-		Clients: clients, Size: 16, Transport: scenarios.Polling, Hold: 500 * time.Millisecond,
+		Clients: clients, Size: 16, Transport: scenarios.Polling, Hold: hold,
 	})
 	if err != nil {
 		t.Fatal(err)

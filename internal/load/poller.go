@@ -18,6 +18,7 @@ type stream struct {
 	dead    bool
 	paused  bool
 
+	last     time.Duration    // when it was read last
 	up, down int64            // bytes written and read
 	kernel   scenarios.Kernel // of a stream that is closed
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -206,6 +207,18 @@ func (p *polling) closed(stream int) error {
 	return nil
 }
 
+// keptFor is how long a stream may idle between two requests and be used again;
+// 0 is for ever. The server says when it closes it (Keep-Alive: timeout=5), and
+// who writes at that instant does not learn whether it was read. So a client
+// connects again a second before, as the agent of Node does.
+func (p *polling) keptFor(stream int) time.Duration {
+	x := &p.streams[stream]
+	if x.keep == 0 || x.busy {
+		return 0
+	}
+	return max(time.Duration(x.keep)*time.Second-time.Second, 1)
+}
+
 // answered takes the body of a response.
 func (p *polling) answered(stream int, body []byte, on func([]byte) error) error {
 	if stream == posts {
@@ -380,6 +393,7 @@ type exchange struct {
 	chunked bool
 	closes  bool   // the server is about to close the connection
 	status  string // if it is not 200
+	keep    int    // seconds for which the server says that it keeps an idle connection; 0 is not told
 }
 
 // responsePart is a part of a response.
@@ -397,7 +411,7 @@ const (
 
 // reset makes ready for the next request.
 func (x *exchange) reset() {
-	*x = exchange{line: x.line[:0], body: x.body[:0]}
+	*x = exchange{line: x.line[:0], body: x.body[:0], keep: x.keep}
 	if cap(x.body) > keptBody {
 		x.body = nil
 	}
@@ -526,6 +540,13 @@ func (x *exchange) header(line []byte) error {
 	case sameName(name, "Content-Encoding"):
 		if !sameName(value, "identity") {
 			return fmt.Errorf("response with Content-Encoding %.80q, none was asked for", value)
+		}
+	case sameName(name, "Keep-Alive"):
+		for parameter := range bytes.SplitSeq(value, []byte(",")) {
+			name, value, _ := bytes.Cut(bytes.Trim(parameter, " \t"), []byte("="))
+			if n, ok := digits(value, 10); ok && sameName(name, "timeout") {
+				x.keep = n
+			}
 		}
 	case sameName(name, "Connection"):
 		for option := range bytes.SplitSeq(value, []byte(",")) {
