@@ -105,7 +105,7 @@ func TestDiffWrong(t *testing.T) {
 		{nil, exitUsage, "want OLD NEW"},
 		{[]string{recorded}, exitUsage, "got 1 arguments"},
 		{[]string{"-format", "json", recorded, recorded}, exitUsage, `unknown format "json"; there are csv, markdown, table`},
-		{[]string{"-unit", "p51", recorded, recorded}, exitUsage, `unknown unit "p51"; there are all, attempts, `},
+		{[]string{"-unit", "p51", recorded, recorded}, exitUsage, `unknown unit "p51"; there are all, client-B/conn, `},
 		{[]string{"-unit", ",", recorded, recorded}, exitUsage, "-unit names nothing"},
 		{[]string{recorded, "nowhere"}, exitError, "no such file"},
 		{[]string{recorded, t.TempDir()}, exitError, "does not hold a run"},

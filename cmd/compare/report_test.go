@@ -12,7 +12,7 @@ import (
 )
 
 // recorded is a run that is kept in the repository.
-const recorded = "../../results/2026-11-25-quick"
+const recorded = "../../results/2026-11-25-go-alone"
 
 // copied returns a copy of the recorded run, with a file of it changed.
 func copied(t *testing.T, name string, change func([]byte) []byte) string {
