@@ -129,7 +129,7 @@ type ServerConfig struct {
 // Behind is what a server has to be told of the proxies that it stands behind.
 type Behind struct {
 	// Trusted is how many proxies there are, each of which is trusted to tell
-	// in X-Forwarded-For, -Host and -Proto whom it stands for. With 0 the
+	// in X-Forwarded-For and X-Forwarded-Host whom it stands for. With 0 the
 	// headers are not looked at: anybody can send them.
 	Trusted int `json:"trusted,omitempty"`
 
