@@ -39,7 +39,7 @@ func Routes() []Route {
 		{Name: "reverse-forwarded", About: "the same with Host in X-Forwarded-Host, before a server that is told to trust it",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, Forwarded: true}, Trusted: 1},
 		{Name: "tls", About: "a reverse proxy at which TLS ends: clients dial https and wss",
-			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, TLS: true}, Timed: true},
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, TLS: true}},
 		{Name: "buffer", About: "a reverse proxy that holds an answer back until it is complete",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathBuffer}},
 		{Name: "http10", About: "a reverse proxy that speaks HTTP/1.0 to the server, upgrades included",
