@@ -445,7 +445,9 @@ func (x *experiment) times(ctx context.Context, cfg scenarios.ServerConfig) erro
 // first messages warm up.
 func (x *experiment) roundTrips(ctx context.Context, t *try) {
 	for range leastMessages {
-		t.say(ctx, x.c.Timers.Limit)
+		if t.say(ctx, x.c.Timers.Limit); !works(t) {
+			return
+		}
 	}
 	var all []float64
 	for end := x.env.Now() + int64(x.c.Window); works(t) && len(all) < mostMessages; {
