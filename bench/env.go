@@ -61,8 +61,8 @@ func (e *Env) Close() {
 		p.Close()
 	}
 	for _, n := range e.nodes {
-		n.kept.release()
-		n.kept = -1
+		n.kept.Release()
+		n.kept = netlab.NoReservation
 	}
 }
 
@@ -124,7 +124,7 @@ func (e *Env) Serve(ctx context.Context, s scenarios.Stack, cfg scenarios.Server
 // ServeAt is Serve at a stated address, a host and port.
 func (e *Env) ServeAt(_ context.Context, s scenarios.Stack, cfg scenarios.ServerConfig, addr string) (*Node, error) {
 	cfg.Protocol = s.Protocol
-	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: -1}
+	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: netlab.NoReservation}
 	if err := n.start(); err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ type Node struct {
 	stack scenarios.Stack
 	cfg   scenarios.ServerConfig
 	addr  string
-	kept  reservation // of the address, while it is down
+	kept  netlab.Reservation // of the address, while it is down
 	*worker.Process
 }
 
@@ -177,8 +177,8 @@ func (n *Node) Kill() error {
 func (n *Node) keep() {
 	n.env.mu.Lock()
 	defer n.env.mu.Unlock()
-	n.kept.release()
-	n.kept, _ = reserve(n.addr) // -1 if not
+	n.kept.Release()
+	n.kept, _ = netlab.Reserve(n.addr) // none if not
 }
 
 // Restart implements scenarios.Node.
@@ -192,8 +192,8 @@ func (n *Node) Restart(context.Context) error {
 func (n *Node) release() {
 	n.env.mu.Lock()
 	defer n.env.mu.Unlock()
-	n.kept.release()
-	n.kept = -1
+	n.kept.Release()
+	n.kept = netlab.NoReservation
 }
 
 // Usage implements scenarios.Node. The CPU time is that of the process's own
