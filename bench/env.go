@@ -31,6 +31,7 @@ type Env struct {
 	processes []*worker.Process
 	paths     []scenarios.Path
 	nodes     []*Node
+	brokers   []scenarios.Broker
 }
 
 // NewEnv returns an environment that lasts as long as the context, or until
@@ -63,6 +64,9 @@ func (e *Env) Close() {
 	for _, n := range e.nodes {
 		n.kept.Release()
 		n.kept = netlab.NoReservation
+	}
+	for _, b := range e.brokers {
+		b.Close()
 	}
 }
 
