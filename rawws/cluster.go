@@ -24,8 +24,10 @@ func (s *Server) joinNodes() error {
 	ctx, cancel := context.WithTimeout(context.Background(), joinLimit)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{
-		Addr:       s.cfg.Redis,
-		MaxRetries: -1, // what is late would overtake nothing, but hold up all
+		Addr: s.cfg.Redis,
+		// While Redis is away, whoever says something must not wait for it.
+		MaxRetries:    -1,
+		DialerRetries: 1,
 	})
 	c := &cluster{
 		redis: client,
