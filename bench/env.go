@@ -288,10 +288,10 @@ func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenario
 	if len(nodes) != 1 {
 		return nil, fmt.Errorf("path %s: takes one node, not %d", spec.Kind, len(nodes))
 	}
-	switch spec.Kind {
-	case scenarios.PathDirect:
+	switch kind := spec.Kind; {
+	case kind == scenarios.PathDirect:
 		return direct{Node: nodes[0]}, nil
-	case scenarios.PathRelay, scenarios.PathFaulty:
+	case kind == scenarios.PathRelay, kind == scenarios.PathFaulty, netlab.IsProxy(kind):
 		u, err := url.Parse(nodes[0].URL())
 		if err != nil {
 			return nil, fmt.Errorf("path %s: %w", spec.Kind, err)
@@ -303,20 +303,24 @@ func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenario
 
 // relayFiles is how many files a path with one client has open: it listens, and
 // has two connections of the client while an old one is not given up yet, each
-// of two sockets and two timers.
+// of two sockets and two timers. A forward proxy before one that ends TLS has
+// no more.
 const relayFiles = 1 + 2*4
 
-// relay starts a relay before a target, a host and port.
+// relay starts a relay or a proxy before a target, a host and port.
 func (e *Env) relay(spec scenarios.PathSpec, target string) (p scenarios.Path, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := needFiles((len(e.paths) + 1) * relayFiles); err != nil {
 		return nil, fmt.Errorf("path %s, with %d before it: %w", spec.Kind, len(e.paths), err)
 	}
-	if spec.Kind == scenarios.PathRelay {
+	switch spec.Kind {
+	case scenarios.PathRelay:
 		p, err = netlab.NewRelay(e.ctx, target)
-	} else {
+	case scenarios.PathFaulty:
 		p, err = netlab.NewFaulty(e.ctx, target, netlab.FaultyOptions{Delay: spec.Delay, Bandwidth: spec.Bandwidth})
+	default:
+		p, err = netlab.NewProxy(e.ctx, target, spec)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("path %s: %w", spec.Kind, err)
@@ -328,6 +332,7 @@ func (e *Env) relay(spec scenarios.PathSpec, target string) (p scenarios.Path, e
 // direct is no path at all: it counts nothing.
 type direct struct {
 	scenarios.Harmless
+	scenarios.Plain
 	scenarios.Node
 }
 

@@ -95,8 +95,12 @@ func open(
 	if cfg.Origin != "" {
 		header.Set("Origin", cfg.Origin)
 	}
+	dialer, err := dialer(cfg)
+	if err != nil {
+		return nil, err
+	}
 	url := "ws" + strings.TrimPrefix(rawURL, "http") + scenarios.PathRaw
-	conn, answer, err := dial(ctx, url, header)
+	conn, answer, err := dial(ctx, dialer, url, header)
 	if err != nil && answer != nil {
 		return nil, fmt.Errorf("dial %s: %w: %s", url, err, answer.Status)
 	}
@@ -115,10 +119,10 @@ func open(
 // dial opens the connection. Once it has one, gorilla's dialer heeds only the
 // deadline of a context, so the end of the context cuts it.
 func dial(
-	ctx context.Context, url string, header http.Header,
+	ctx context.Context, dialer *websocket.Dialer,
+	url string, header http.Header,
 ) (*websocket.Conn, *http.Response, error) {
 	var stop func() bool
-	dialer := *websocket.DefaultDialer
 	dialer.NetDialContext = func(
 		limited context.Context, network, addr string,
 	) (net.Conn, error) {

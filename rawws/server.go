@@ -47,7 +47,7 @@ type Server struct {
 
 // NewServer returns a chat server; mount it at scenarios.PathRaw.
 func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
-	cfg = cfg.WithDefaults()
+	cfg = behind(cfg.WithDefaults())
 	s := &Server{
 		cfg:      cfg,
 		upgrader: websocket.Upgrader{CheckOrigin: cfg.OriginAllowed},
@@ -67,7 +67,7 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 
 // ServeHTTP upgrades the request and serves the client until it is gone.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	conn, err := s.upgrader.Upgrade(w, r, nil)
+	conn, err := s.upgrader.Upgrade(w, forwarded(s.cfg, r), nil)
 	if err != nil {
 		return // the upgrader has answered
 	}

@@ -126,6 +126,21 @@ type ServerConfig struct {
 	// Protocol is the protocol of the clients, for a server that speaks an
 	// older one only when told to.
 	Protocol Protocol `json:"protocol,omitempty"`
+
+	// Behind says what there is to know of the proxies before the server.
+	Behind Behind `json:"behind,omitzero"`
+}
+
+// Behind is what a server has to be told of the proxies that it stands behind.
+type Behind struct {
+	// Trusted is how many proxies there are, each of which is trusted to tell
+	// in X-Forwarded-For and X-Forwarded-Host whom it stands for. With 0 the
+	// headers are not looked at: anybody can send them.
+	Trusted int `json:"trusted,omitempty"`
+
+	// Idle is the shortest time after which one of them cuts a connection on
+	// which nothing passes; 0 is none. The heartbeat has to be quicker.
+	Idle time.Duration `json:"idleNs,omitempty"`
 }
 
 // Defaults is the tuning that all stacks share. The heartbeat and the limit
@@ -187,6 +202,15 @@ type DialConfig struct {
 
 	// Origin is the Origin header to send, as a browser would; "" sends none.
 	Origin string `json:"origin,omitempty"`
+
+	// Proxy is the forward proxy to go through, http://host:port; "" is none.
+	// As in a browser, a WebSocket and what is encrypted go through CONNECT,
+	// and plain HTTP as a request to the proxy (RFC 6455, section 4.1).
+	Proxy string `json:"proxy,omitempty"`
+
+	// CA is the certificate of the authority to trust instead of those of the
+	// system, in PEM; "" trusts these.
+	CA string `json:"ca,omitempty"`
 
 	// Protocol is the protocol to speak, for a client that speaks several.
 	Protocol Protocol `json:"protocol,omitempty"`

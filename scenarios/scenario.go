@@ -198,9 +198,9 @@ type Peer interface {
 	Await(ctx context.Context, done func([]Event) bool) ([]Event, error)
 }
 
-// PathSpec says what lies between clients and a node.
+// PathSpec says what lies between clients and nodes.
 type PathSpec struct {
-	Kind string `json:"kind"` // one of the constants below
+	Kind string `json:"kind"` // one of the constants below, or one of a real program
 
 	// Delay is what a faulty path adds each way. To connect takes a round trip
 	// more, which is charged to the first bytes: the system shakes hands before
@@ -210,24 +210,62 @@ type PathSpec struct {
 	// Bandwidth is what a faulty path carries each way, in bytes a second; 0
 	// is no limit.
 	Bandwidth float64 `json:"bandwidth,omitempty"`
+
+	// Idle is after how long a proxy gives up a request without an answer, and
+	// a connection on which nothing passes in either direction; 0 is never.
+	Idle time.Duration `json:"idleNs,omitempty"`
+
+	// KeepHost has a proxy pass on the header Host as the client sent it,
+	// instead of the address of the server.
+	KeepHost bool `json:"keepHost,omitempty"`
+
+	// Forwarded has a proxy tell the server whom it stands for, by the headers
+	// X-Forwarded-For, -Host and -Proto.
+	Forwarded bool `json:"forwarded,omitempty"`
+
+	// TLS has the connection of the clients end at a proxy before the nodes:
+	// they dial https, with a certificate of an authority made for the path.
+	TLS bool `json:"tls,omitempty"`
 }
 
-// The kinds of path.
+// The kinds of path that are always there. A real program has kinds of its
+// own, such as "nginx-upgrade"; where it is missing, Env.Path says so by an
+// error that wraps ErrUnsupported.
 const (
 	PathDirect = "direct" // nothing: the node's own address
 	PathRelay  = "relay"  // a TCP relay that counts what passes
 	PathFaulty = "faulty" // a TCP relay that does harm on command, and keeps a record
+
+	// Reverse proxies, by what they do to a request to upgrade.
+	PathReverse       = "reverse"        // passes it on
+	PathBuffer        = "buffer"         // passes it on; any other answer waits until it is complete
+	PathHTTP10        = "http10"         // passes it on, in HTTP/1.0
+	PathStripUpgrade  = "strip-upgrade"  // passes it on as an ordinary request
+	PathForbidUpgrade = "forbid-upgrade" // answers 403
+	PathRefuseUpgrade = "refuse-upgrade" // answers 400
+	PathIgnoreUpgrade = "ignore-upgrade" // never answers
+	PathCutUpgrade    = "cut-upgrade"    // passes it on, and ends the connection after the 101
+	PathSwallow       = "swallow"        // passes it on, and nothing after the 101
+	PathSwallowUp     = "swallow-up"     // passes it on, and nothing of the client's after the 101
+	PathSwallowDown   = "swallow-down"   // passes it on, and nothing of the server's after the 101
+	PathForbidLater   = "forbid-later"   // passes it on until a fault of kind FaultForbid, which also ends what was upgraded
+
+	// Forward proxies, that a client is set to use.
+	PathConnect   = "connect"    // lets CONNECT through to the nodes
+	PathNoConnect = "no-connect" // answers CONNECT with 403; ordinary requests pass, without Upgrade
 )
 
-// Path is what lies between clients and a node. Those that cannot do harm
+// Path is what lies between clients and nodes. Those that cannot do harm
 // return an error that wraps errors.ErrUnsupported from Fault, and an empty
 // record.
 type Path interface {
-	URL() string               // where clients dial
-	Observed() Traffic         // what has passed so far
-	Fault(Fault) (Harm, error) // does it now, to the connections that there are
-	Record() PathRecord        // what has passed so far, and what was done
-	Close() error              // cuts what is connected and stops listening
+	URL() string                   // where clients dial
+	Through(DialConfig) DialConfig // what a client has to be set to, to get through
+	Config() string                // of the program that it is, as a reader can copy it; "" if there is none
+	Observed() Traffic             // what has passed so far, on the clients' side
+	Fault(Fault) (Harm, error)     // does it now, to the connections that there are
+	Record() PathRecord            // what has passed so far, and what was done
+	Close() error                  // cuts what is connected and stops listening
 }
 
 // Harmless is embedded by a Path that cannot do harm and keeps no record.
@@ -241,6 +279,16 @@ func (Harmless) Fault(f Fault) (Harm, error) {
 // Record implements Path.
 func (Harmless) Record() PathRecord { return PathRecord{} }
 
+// Plain is embedded by a Path that clients need not know of, and that is not a
+// program with a configuration.
+type Plain struct{}
+
+// Through implements Path.
+func (Plain) Through(cfg DialConfig) DialConfig { return cfg }
+
+// Config implements Path.
+func (Plain) Config() string { return "" }
+
 // FaultKind says what a Fault does.
 type FaultKind string
 
@@ -252,6 +300,10 @@ const (
 	FaultClose   FaultKind = "close"   // FIN to both ends, after what came before it
 	FaultSilence FaultKind = "silence" // nothing passes any more
 	FaultStall   FaultKind = "stall"   // nothing passes for a while, and all of it after that
+
+	// FaultForbid is for a proxy: what was upgraded is cut, and from now on a
+	// request to upgrade is answered with 403.
+	FaultForbid FaultKind = "forbid"
 )
 
 // Fault is harm to the connections of a path.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/googollee/go-socket.io/engineio"
 	"github.com/googollee/go-socket.io/engineio/transport"
@@ -100,8 +99,12 @@ func open(
 	if cfg.Origin != "" {
 		header.Set("Origin", cfg.Origin)
 	}
+	dialer, err := dialer(cfg)
+	if err != nil {
+		return nil, err
+	}
 	url := rawURL + scenarios.PathSIO
-	conn, err := dial(ctx, url, header, netDial)
+	conn, err := dial(ctx, dialer, url, header, netDial)
 	var refused websocket.DialError
 	if errors.As(err, &refused) && refused.Response != nil {
 		err = fmt.Errorf("%w: %s", err, refused.Response.Status)
@@ -253,20 +256,17 @@ type netDial func(ctx context.Context, network, addr string) (net.Conn, error)
 // dial opens the Engine.IO connection. The library's dialer knows no context,
 // so the end of the context cuts the connection under it.
 func dial(
-	ctx context.Context, url string, header http.Header, netDial netDial,
+	ctx context.Context, ws *websocket.Transport,
+	url string, header http.Header, netDial netDial,
 ) (engineio.Conn, error) {
 	var stop func() bool
-	ws := &websocket.Transport{
-		NetDial: func(network, addr string) (net.Conn, error) {
-			conn, err := netDial(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			stop = context.AfterFunc(ctx, func() { conn.Close() })
-			return conn, nil
-		},
-		Proxy:            http.ProxyFromEnvironment,
-		HandshakeTimeout: 45 * time.Second, // as gorilla's default dialer
+	ws.NetDial = func(network, addr string) (net.Conn, error) {
+		conn, err := netDial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		stop = context.AfterFunc(ctx, func() { conn.Close() })
+		return conn, nil
 	}
 	dialer := engineio.Dialer{Transports: []transport.Transport{ws}}
 	conn, err := dialer.Dial(url, header)

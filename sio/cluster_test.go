@@ -91,7 +91,7 @@ func broadcastAll(t *testing.T, locked bool) {
 	sub := m.NewSubscriber()
 	sub.Psubscribe("*")
 	go func() {
-		for range sub.PMessages() {
+		for range sub.Pmessages() {
 			arrived.Add(1)
 		}
 	}()
@@ -169,7 +169,7 @@ func publishes(t *testing.T, m *miniredis.Miniredis, io *socketio.Server) int {
 	counted := make(chan int)
 	go func() { // miniredis waits for its subscribers
 		n := 0
-		for got := range sub.PMessages() {
+		for got := range sub.Pmessages() {
 			if got.Channel == "end" {
 				break
 			}

@@ -3,7 +3,6 @@ package sio
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"net/http"
 	"sync"
@@ -41,7 +40,7 @@ type Server struct {
 
 // NewServer returns a chat server; mount it at scenarios.PathSIO.
 func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
-	cfg = cfg.WithDefaults()
+	cfg = behind(cfg.WithDefaults())
 	s := &Server{cfg: cfg}
 	ws := &websocket.Transport{CheckOrigin: cfg.OriginAllowed}
 	s.io = socketio.NewServer(&engineio.Options{
@@ -79,6 +78,7 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 
 // ServeHTTP serves a request of either transport.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = forwarded(s.cfg, r)
 	if !s.cfg.OriginAllowed(r) { // polling would only leave out a header
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
@@ -174,8 +174,8 @@ func (s *Server) broadcast(room, kind string, m scenarios.Message) {
 	s.io.BroadcastToRoom(namespace, room, kind, m)
 }
 
-// What follows makes up for what go-socket.io does not do: a shutdown, a
-// limit to what a client may send, session ids that cannot be guessed.
+// What follows makes up for what go-socket.io does not do: a shutdown and a
+// limit to what a client may send.
 
 // enter counts a request, unless the server is shutting down.
 func (s *Server) enter() bool {
@@ -233,13 +233,4 @@ func (c *limitedConn) NextReader() (
 		return ft, pt, r, err
 	}
 	return ft, pt, http.MaxBytesReader(nil, r, c.limit), nil
-}
-
-// sessionIDs makes random session ids behind the node's name. The library's
-// own are 1, 2, 3 and so on: another user's can be guessed.
-type sessionIDs string
-
-// NewID implements session.IDGenerator.
-func (node sessionIDs) NewID() string {
-	return string(node) + rand.Text()
 }

@@ -17,6 +17,7 @@ import (
 // carrier is a relay that decides when each piece goes on and keeps a record of
 // it: what Delay and Faulty have in common.
 type carrier struct {
+	scenarios.Plain
 	name     string // in errors
 	target   string
 	ways     [2]way

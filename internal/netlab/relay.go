@@ -21,6 +21,7 @@ import (
 // counts before it forwards, so that whoever has seen a byte finds it counted.
 type Relay struct {
 	scenarios.Harmless
+	scenarios.Plain
 	target   string
 	listener net.Listener
 	ctx      context.Context

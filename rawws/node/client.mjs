@@ -3,10 +3,13 @@
 
 import { WebSocket } from 'ws';
 
+import { through } from './proxy.mjs';
+
 // dial connects to a server and resolves to a client. It calls on(event) for
 // all that the client sees, in order, and rejects if it cannot connect.
 export async function dial(url, config, on) {
   const ws = new WebSocket(new URL('/ws', url), {
+    ...through(config),
     origin: config.origin,
     handshakeTimeout: 20_000, // ms, as in socket.io-client
     closeTimeout: 1000, // ms that the server may take to answer a close frame

@@ -6,6 +6,7 @@ import ReconnectingWebSocket from 'reconnecting-websocket';
 import { WebSocket } from 'ws';
 
 import { explain } from './client.mjs';
+import { through } from './proxy.mjs';
 
 const defaults = {
   delayNs: 1e9,
@@ -36,6 +37,7 @@ export async function dial(url, config, on) {
         on({ kind: 'attempt', reason: `attempt ${socket.retryCount}` });
       }
       super(address, {
+        ...through(config),
         origin: config.origin,
         closeTimeout: 1000, // ms for the server to answer a close frame
         perMessageDeflate: false, // equal work: neither side compresses

@@ -4,6 +4,8 @@ import { createServer } from 'node:http';
 
 import { WebSocket, WebSocketServer } from 'ws';
 
+import { behind, forwarded } from './proxy.mjs';
+
 const defaults = {
   readLimit: 1_000_000, // bytes
   queueBytes: 4_000_000,
@@ -19,7 +21,7 @@ const closeGrace = 1000;
 // resolves when all is closed. A connection has no session id, so there is
 // nothing to put the name of the node in front of.
 export async function newServer(config) {
-  const cfg = { ...defaults, ...config };
+  const cfg = behind({ ...defaults, ...config });
   const http = createServer((req, res) => res.writeHead(426).end());
   const wss = new WebSocketServer({
     noServer: true,
@@ -32,7 +34,7 @@ export async function newServer(config) {
   if (cfg.redis) chat.nodes = await joinOthers(chat);
 
   http.on('upgrade', (req, socket, head) => {
-    if (!allowed(req, cfg.origins)) return refuse(socket);
+    if (!allowed(req, cfg)) return refuse(socket);
     // The first messages may have come with the request: the client is
     // served before anything else runs.
     wss.handleUpgrade(req, socket, head, (ws) => serve(ws, chat));
@@ -120,8 +122,10 @@ function decode({ room = '', from = '', seq = 0, body = '' } = {}) {
 
 // allowed reports whether a request may connect: it does not come from a
 // browser, or from a page of this host or of one that is let in.
-function allowed(req, origins = []) {
-  const { origin, host } = req.headers;
+function allowed(req, cfg) {
+  const { origin } = req.headers;
+  const { host } = forwarded(cfg, req);
+  const origins = cfg.origins ?? [];
   const own = [`http://${host}`, `https://${host}`];
   return !origin || own.includes(origin) || origins.includes(origin);
 }

@@ -265,6 +265,7 @@ func (p *fakePeer) comeBack() {
 // fakePath keeps the record.
 type fakePath struct {
 	scenarios.Harmless
+	scenarios.Plain
 	env    *fakeEnv
 	url    string
 	peer   *fakePeer

@@ -75,6 +75,7 @@ func (e localEnv) Now() int64 { return time.Now().UnixNano() }
 // directPath is the node's own address.
 type directPath struct {
 	scenarios.Harmless
+	scenarios.Plain
 	node scenarios.Node
 }
 

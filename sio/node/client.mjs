@@ -4,6 +4,8 @@
 import { io } from 'socket.io-client';
 import io2 from 'socket.io-client-v2';
 
+import { through } from './proxy.mjs';
+
 // dial connects to a server and resolves to a client. It calls on(event) for
 // all that the client sees, in order, and rejects if it cannot connect.
 export async function dial(url, config, on) {
@@ -96,6 +98,7 @@ export async function dial(url, config, on) {
 export function connect(url, config, options) {
   const make = config.protocol === 'engine.io3' ? io2 : io;
   return make(url, {
+    ...through(config, url),
     transports: config.transports,
     extraHeaders: config.origin ? { Origin: config.origin } : {},
     forceNew: true, // a connection for each client

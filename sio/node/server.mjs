@@ -1,9 +1,10 @@
 // The chat over Socket.IO, on socket.io: the server.
 
-import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { Server } from 'socket.io';
+
+import { behind, forwarded, sessionId } from './proxy.mjs';
 
 const defaults = {
   node: '',
@@ -17,17 +18,17 @@ const defaults = {
 // does not listen yet, and the function that disconnects everybody and
 // resolves when all is closed.
 export async function newServer(config) {
-  const cfg = { ...defaults, ...config };
+  const cfg = behind({ ...defaults, ...config });
   const http = createServer((req, res) => res.writeHead(404).end());
   http.on('upgrade', (req, socket) => {
     // Engine.IO, which comes next, would answer 400.
-    if (!allowed(req, cfg.origins)) refuse(socket);
+    if (!allowed(req, cfg)) refuse(socket);
   });
   const nodes = cfg.redis && (await joinOthers(cfg));
   const io = new Server(http, {
     adapter: nodes?.adapter,
     serveClient: false,
-    allowRequest: (req, decide) => decide(null, allowed(req, cfg.origins)),
+    allowRequest: (req, decide) => decide(null, allowed(req, cfg)),
     cors: cfg.origins && { origin: cfg.origins },
     maxHttpBufferSize: cfg.readLimit,
     pingInterval: cfg.pingIntervalNs / 1e6,
@@ -39,8 +40,7 @@ export async function newServer(config) {
     perMessageDeflate: false, // equal work on both sides: neither compresses
     httpCompression: false,
   });
-  io.engine.generateId = () =>
-    cfg.node + randomBytes(15).toString('base64url');
+  io.engine.generateId = () => sessionId(cfg.node);
   io.on('connection', (socket) => serve(socket, io));
 
   async function shutdown() {
@@ -111,8 +111,10 @@ function decode({ room = '', from = '', seq = 0, body = '' } = {}) {
 
 // allowed reports whether a request may connect: it does not come from a
 // browser, or from a page of this host or of one that is let in.
-function allowed(req, origins = []) {
-  const { origin, host } = req.headers;
+function allowed(req, cfg) {
+  const { origin } = req.headers;
+  const { host } = forwarded(cfg, req);
+  const origins = cfg.origins ?? [];
   const own = [`http://${host}`, `https://${host}`];
   return !origin || own.includes(origin) || origins.includes(origin);
 }
