@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wsvsio/internal/daemon"
 	"wsvsio/internal/netlab"
 	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
@@ -32,6 +33,7 @@ type Env struct {
 	paths     []scenarios.Path
 	nodes     []*Node
 	brokers   []scenarios.Broker
+	daemons   []*daemon.Daemon
 }
 
 // NewEnv returns an environment that lasts as long as the context, or until
@@ -93,6 +95,11 @@ func (e *Env) casualties() error {
 	for began := time.Now(); len(errs) == 0 && time.Since(began) < mourning; <-tick.C {
 		for _, p := range e.processes {
 			if err := p.Died(); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		for _, d := range e.daemons {
+			if err := d.Died(); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -284,7 +291,10 @@ func (p *peer) Close() error {
 }
 
 // Path implements scenarios.Env.
-func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenarios.Node) (scenarios.Path, error) {
+func (e *Env) Path(ctx context.Context, spec scenarios.PathSpec, nodes ...scenarios.Node) (scenarios.Path, error) {
+	if isOutside(spec.Kind) {
+		return e.outside(ctx, spec, nodes)
+	}
 	if len(nodes) != 1 {
 		return nil, fmt.Errorf("path %s: takes one node, not %d", spec.Kind, len(nodes))
 	}

@@ -160,6 +160,9 @@ func (d *Daemon) write(path string, v values) error {
 // Addr is where it listens, a host and port.
 func (d *Daemon) Addr() string { return d.addr }
 
+// Config is the configuration as a reader can copy it; see Kind.
+func (d *Daemon) Config() string { return d.kind.Config() }
+
 // Version is that of the program.
 func (d *Daemon) Version() string { return d.version }
 
