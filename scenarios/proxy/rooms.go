@@ -45,9 +45,9 @@ type twoNodes struct {
 	last map[string]int64 // the number of each sender's last message
 }
 
-// Rooms runs a case with several nodes and one room: clients of two nodes talk
+// rooms runs a case with several nodes and one room: clients of two nodes talk
 // to each other through a Redis of that kind.
-func Rooms(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, kind string, rec scenarios.Recorder) (err error) {
+func rooms(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, kind string, rec scenarios.Recorder) (err error) {
 	brokers, ok := env.(scenarios.Brokers)
 	if !ok {
 		return errors.New("this environment has no Redis")
@@ -163,19 +163,12 @@ func (x *twoNodes) calm(ctx context.Context) error {
 		all = append(all, seconds(far-due))
 		hop = append(hop, seconds(max(0, far-near)))
 	}
+	slices.Sort(all)
+	slices.Sort(hop)
 	x.rec.Value("p50-sec/msg", quantile(all, 0.5))
 	x.rec.Value("p99-sec/msg", quantile(all, 0.99))
 	x.rec.Value("hop-sec/msg", quantile(hop, 0.5))
 	return nil
-}
-
-// seconds converts nanoseconds.
-func seconds(ns int64) float64 { return time.Duration(ns).Seconds() }
-
-// quantile returns a value below which that share of the values lies.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
 // crowd has all clients send at the same time, so many messages each, and counts
@@ -226,16 +219,16 @@ func (x *twoNodes) crowd(ctx context.Context, each int) error {
 	return nil
 }
 
-// counted is what a client has got of a crowd's messages.
-type counted struct {
+// heard is what a client has got of a crowd's messages.
+type heard struct {
 	seen           map[string]int // by sender
 	all            int
 	dup, reordered int
 }
 
 // count counts messages from the given numbers on.
-func count(events []scenarios.Event, first []int64) counted {
-	c := counted{seen: make(map[string]int)}
+func count(events []scenarios.Event, first []int64) heard {
+	c := heard{seen: make(map[string]int)}
 	from := make(map[string]int64)
 	for i, seq := range first {
 		from[name(i)] = seq
