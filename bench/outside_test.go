@@ -61,69 +61,148 @@ func (n *notes) String() string {
 	return fmt.Sprint(n.values, labels, n.doubts)
 }
 
-// proxyCell runs a cell of the scenario proxy. Where a program is missing the
-// test is skipped, with the reason.
-func proxyCell(t *testing.T, m Machine, s scenarios.Stack, name string) *notes {
+// cellOf names a cell of the scenario proxy.
+type cellOf struct{ name, stack string }
+
+// cells runs cells of the scenario proxy, some of them side by side: much of it
+// is waiting. Where a program is missing there are no notes but the reason, and
+// so where the machine cannot run a stack.
+func cells(t *testing.T, names, stacks []string) (found map[cellOf]*notes, missing map[cellOf]error) {
 	t.Helper()
+	const abreast = 6
+	m, can := look(t)
 	cases := proxy.Scenario{}.Cases(scenarios.Quick)
-	i := slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == name })
-	if i < 0 {
-		t.Fatalf("proxy has no case %q", name)
+	found, missing = make(map[cellOf]*notes), make(map[cellOf]error)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	turn := make(chan struct{}, abreast)
+	for _, name := range names {
+		i := slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == name })
+		if i < 0 {
+			t.Fatalf("proxy has no case %q", name)
+		}
+		for _, stack := range stacks {
+			cell := cellOf{name, stack}
+			at := slices.IndexFunc(can, func(s scenarios.Stack) bool { return s.Name == stack })
+			if at < 0 {
+				missing[cell] = errors.New("this machine cannot run the stack")
+				continue
+			}
+			turn <- struct{}{}
+			all.Go(func() {
+				defer func() { <-turn }()
+				env := NewEnv(t.Context(), m)
+				defer env.Close()
+				rec := newNotes()
+				err := proxy.Scenario{}.Run(t.Context(), env, can[at], cases[i], rec)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case errors.Is(err, scenarios.ErrUnsupported):
+					missing[cell] = err
+				case err != nil:
+					t.Errorf("%s, %s: %v; recorded: %v", name, stack, err, rec)
+					missing[cell] = errors.New("it failed")
+				default:
+					found[cell] = rec
+				}
+			})
+		}
 	}
-	env := NewEnv(t.Context(), m)
-	defer env.Close()
-	rec := newNotes()
-	err := proxy.Scenario{}.Run(t.Context(), env, s, cases[i], rec)
-	if errors.Is(err, scenarios.ErrUnsupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatalf("%v; recorded: %v", err, rec)
-	}
-	return rec
+	all.Wait()
+	return found, missing
 }
 
-// eachCell runs a test on the cells of some cases and stacks, side by side.
-func eachCell(t *testing.T, cases, stacks []string, test func(t *testing.T, m Machine, s scenarios.Stack, name string)) {
-	m, can := look(t)
-	for _, s := range can {
-		if !slices.Contains(stacks, s.Name) {
+// proxied are the stacks whose outcomes are pinned: those on go-socket.io that
+// poll are flaky on every path.
+var proxied = []string{"rawws", "sio", "rawws-node", "sio-node", "sio-node-polling", "sio-node-default"}
+
+// on is an outcome that works, on a transport.
+func on(transport string) string { return "on " + transport }
+
+// outsideOutcomes are what FACTS tell of the programs, by stacks in the order of
+// proxied.
+var outsideOutcomes = map[string][]string{
+	"nginx":           {"400", "400", "426", "400", on("polling"), on("polling")},
+	"nginx-upgrade":   {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"nginx-buffering": {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"nginx-idle":      {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"haproxy-http":    {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"haproxy-tcp":     {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"haproxy-idle":    {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"squid":           {"403", "403", "403", "403", on("polling"), on("polling")},
+	"squid-connect":   {on("websocket"), on("websocket"), on("websocket"), on("websocket"), on("polling"), on("websocket")},
+	"squid-upgrade":   {"403", "403", "403", "403", on("polling"), on("polling")},
+}
+
+// TestOutside pins what each program lets through, and what becomes of the idle.
+// In every cell that it shares with its embedded twin both do the same; what a
+// browser sees is compared where both say the same of Host.
+func TestOutside(t *testing.T) {
+	all := proxy.Routes()
+	var names []string
+	for _, r := range all {
+		if _, pinned := outsideOutcomes[r.Name]; pinned {
+			names = append(names, r.Name)
+			if r.Twin != "" && !slices.Contains(names, r.Twin) {
+				names = append(names, r.Twin)
+			}
+		}
+	}
+	found, missing := cells(t, names, proxied)
+	for _, r := range all {
+		want, pinned := outsideOutcomes[r.Name]
+		if !pinned {
 			continue
 		}
-		for _, name := range cases {
-			t.Run(name+"/"+s.Name, func(t *testing.T) {
-				t.Parallel()
-				test(t, m, s, name)
+		i := slices.IndexFunc(all, func(other proxy.Route) bool { return other.Name == r.Twin })
+		if r.Twin != "" && (i < 0 || all[i].Twin != "" || all[i].Idle != r.Idle) {
+			t.Fatalf("route %s has the twin %q", r.Name, r.Twin)
+		}
+		for k, stack := range proxied {
+			t.Run(r.Name+"/"+stack, func(t *testing.T) {
+				cell := cellOf{r.Name, stack}
+				n := found[cell]
+				if n == nil {
+					t.Skip(missing[cell])
+				}
+				t.Log(n)
+				if n.labels["configuration"] == "" {
+					t.Error("no configuration is told")
+				}
+				got := n.labels["error"]
+				if n.value("works") == 1 {
+					got = on(n.labels["transport"])
+				}
+				if got != want[k] {
+					t.Errorf("%s, want %s", got, want[k])
+				}
+				if r.Idle {
+					checkIdle(t, n, r.Name, stack)
+				}
+				twin := found[cellOf{r.Twin, stack}]
+				if twin == nil {
+					return
+				}
+				origin := all[i].Spec.KeepHost == r.Spec.KeepHost || r.Twin == "direct"
+				if got, want := outcome(n, origin), outcome(twin, origin); got != want {
+					t.Errorf("%s\nits twin %s: %s", got, r.Twin, want)
+				}
 			})
 		}
 	}
 }
 
-// proxied are the stacks whose outcomes are pinned: those on go-socket.io that
-// poll are flaky on every path.
-var proxied = []string{"rawws", "sio", "rawws-js", "sio-js", "rawws-node", "sio-node", "sio-node-polling", "sio-node-default"}
-
-// TestOutsideTwins has each program do what its embedded twin does, in every
-// cell that they share: works, transport, error and what becomes of the idle;
-// what a browser sees where both say the same of Host.
-func TestOutsideTwins(t *testing.T) {
-	all := proxy.Routes()
-	for _, r := range all {
-		if r.Twin == "" {
-			continue
-		}
-		i := slices.IndexFunc(all, func(other proxy.Route) bool { return other.Name == r.Twin })
-		if i < 0 || all[i].Twin != "" || all[i].Idle != r.Idle {
-			t.Fatalf("route %s has the twin %q", r.Name, r.Twin)
-		}
-		sameHost := all[i].Spec.KeepHost == r.Spec.KeepHost || r.Twin == "direct"
-		eachCell(t, []string{r.Name}, proxied, func(t *testing.T, m Machine, s scenarios.Stack, name string) {
-			got := outcome(proxyCell(t, m, s, name), sameHost)
-			want := outcome(proxyCell(t, m, s, r.Twin), sameHost)
-			if got != want {
-				t.Errorf("%s: %s\nits twin %s: %s", name, got, r.Twin, want)
-			}
-		})
+// checkIdle checks what a short limit does without a heartbeat, and with one
+// that is below it. HAProxy's limit is for tunnels: polls live.
+func checkIdle(t *testing.T, n *notes, name, stack string) {
+	t.Helper()
+	want := 0.0
+	if name == "haproxy-idle" && stack == "sio-node-polling" {
+		want = 1
+	}
+	if n.value("idle-survived") != want || n.value("idle-survived-beat") != 1 {
+		t.Errorf("idle survived: want %v without a heartbeat and 1 with one", want)
 	}
 }
 
@@ -144,56 +223,6 @@ func outcome(n *notes, origin bool) string {
 	return strings.TrimSuffix(b.String(), ", ")
 }
 
-// TestOutside pins what programs do that FACTS tell: what works, on which
-// transport, and what a client sees otherwise.
-func TestOutside(t *testing.T) {
-	const works = "" // on websocket
-	for name, want := range map[string]map[string]string{
-		"nginx":         {"rawws": "400", "sio": "400", "rawws-node": "426", "sio-node": "400", "sio-node-default": "polling", "sio-node-polling": "polling"},
-		"nginx-upgrade": {"rawws": works, "sio": works, "rawws-node": works, "sio-node": works, "sio-node-default": works, "sio-node-polling": "polling"},
-		"haproxy-http":  {"rawws": works, "sio": works, "rawws-node": works, "sio-node": works, "sio-node-default": works, "sio-node-polling": "polling"},
-		"haproxy-tcp":   {"rawws": works, "sio": works, "rawws-node": works, "sio-node": works, "sio-node-default": works, "sio-node-polling": "polling"},
-		"squid":         {"rawws": "403", "sio": "403", "rawws-node": "403", "sio-node": "403", "sio-node-default": "polling", "sio-node-polling": "polling"},
-		"squid-connect": {"rawws": works, "sio": works, "rawws-node": works, "sio-node": works, "sio-node-default": works, "sio-node-polling": "polling"},
-	} {
-		eachCell(t, []string{name}, slices.Collect(maps.Keys(want)), func(t *testing.T, m Machine, s scenarios.Stack, name string) {
-			n := proxyCell(t, m, s, name)
-			if n.labels["configuration"] == "" {
-				t.Error("no configuration is told")
-			}
-			switch want := want[s.Name]; want {
-			case works:
-				if n.value("works") != 1 || n.labels["transport"] != scenarios.WebSocket {
-					t.Errorf("%v", n)
-				}
-			case scenarios.Polling:
-				if n.value("works") != 1 || n.labels["transport"] != scenarios.Polling {
-					t.Errorf("%v", n)
-				}
-			default:
-				if n.value("works") != 0 || n.labels["error"] != want {
-					t.Errorf("want %s: %v", want, n)
-				}
-			}
-		})
-	}
-}
-
-// TestOutsideIdle pins what short limits do without and with a heartbeat that is
-// below them. HAProxy's limit is for tunnels: polls live.
-func TestOutsideIdle(t *testing.T) {
-	eachCell(t, []string{"nginx-idle", "haproxy-idle"}, []string{"rawws", "sio", "rawws-node", "sio-node", "sio-node-polling"}, func(t *testing.T, m Machine, s scenarios.Stack, name string) {
-		n := proxyCell(t, m, s, name)
-		want := 0.0
-		if name == "haproxy-idle" && s.Name == "sio-node-polling" {
-			want = 1
-		}
-		if n.value("works") != 1 || n.value("idle-survived") != want || n.value("idle-survived-beat") != 1 {
-			t.Errorf("idle survived: want %v without a heartbeat and 1 with one: %v", want, n)
-		}
-	})
-}
-
 // TestBalance has ten clients of each stack before two nodes, with each program
 // and each way to choose a node.
 func TestBalance(t *testing.T) {
@@ -204,39 +233,50 @@ func TestBalance(t *testing.T) {
 		}
 	}
 	stacks := []string{"rawws", "sio", "sio-node", "sio-node-default", "sio-node-polling"}
-	eachCell(t, cases, stacks, func(t *testing.T, m Machine, s scenarios.Stack, name string) {
-		n := proxyCell(t, m, s, name)
-		polls := slices.Contains(s.Mode.Transports, scenarios.Polling)
-		switch robin := strings.HasSuffix(name, scenarios.BalanceRobin); {
-		case robin && polls:
-			if n.value("works") > 0.6 || n.value("disconnects") <= 0 {
-				t.Errorf("most get through though nothing keeps them on a node: %v", n)
-			}
-		case n.value("works") != 1 || n.value("stable-ratio") != 1 || n.value("disconnects") != 0:
-			t.Errorf("not all work: %v", n)
+	found, missing := cells(t, cases, stacks)
+	for _, name := range cases {
+		for _, stack := range stacks {
+			t.Run(name+"/"+stack, func(t *testing.T) {
+				n := found[cellOf{name, stack}]
+				if n == nil {
+					t.Skip(missing[cellOf{name, stack}])
+				}
+				t.Log(n)
+				polls := stack == "sio-node-default" || stack == "sio-node-polling"
+				if strings.HasSuffix(name, scenarios.BalanceRobin) && polls {
+					if n.value("works") > 0.6 || n.value("disconnects") <= 0 {
+						t.Error("most get through though nothing keeps them on a node")
+					}
+					return
+				}
+				if n.value("works") != 1 || n.value("stable-ratio") != 1 || n.value("disconnects") != 0 {
+					t.Error("not all work")
+				}
+				if busiest := n.value("busiest-ratio"); busiest < 0.5 || busiest >= 1 {
+					t.Error("the clients are not spread over the nodes")
+				}
+			})
 		}
-		busiest := n.value("busiest-ratio")
-		if !(busiest >= 0.5 && busiest < 1) && n.value("stable-ratio") > 0.5 {
-			t.Errorf("the clients are not spread over the nodes: %v", n)
-		}
-	})
+	}
 }
 
 // TestRooms has two nodes of each server talk to each other through Redis, with
 // all clients sending at once, and Redis going and coming back.
 func TestRooms(t *testing.T) {
-	m, can := look(t)
-	for _, name := range []string{"rooms", "rooms-redis"} {
-		for _, s := range can {
-			// go-socket.io connects once, and never again.
-			comesBack, ok := map[string]float64{"rawws": 1, "sio": 0, "rawws-node": 1, "sio-node": 1}[s.Name]
-			if !ok {
-				continue
-			}
-			t.Run(name+"/"+s.Name, func(t *testing.T) {
-				n := proxyCell(t, m, s, name)
+	// go-socket.io connects once, and never again.
+	comesBack := map[string]float64{"rawws": 1, "sio": 0, "rawws-node": 1, "sio-node": 1}
+	names := []string{"rooms", "rooms-redis"}
+	stacks := slices.Sorted(maps.Keys(comesBack))
+	found, missing := cells(t, names, stacks)
+	for _, name := range names {
+		for _, stack := range stacks {
+			t.Run(name+"/"+stack, func(t *testing.T) {
+				n := found[cellOf{name, stack}]
+				if n == nil {
+					t.Skip(missing[cellOf{name, stack}])
+				}
 				t.Log(n)
-				for unit, want := range map[string]float64{"near-ratio": 1, "far-ratio": 1, "lost": 0, "dup": 0, "reordered": 0, "back-ratio": comesBack} {
+				for unit, want := range map[string]float64{"near-ratio": 1, "far-ratio": 1, "lost": 0, "dup": 0, "reordered": 0, "back-ratio": comesBack[stack]} {
 					if got := n.value(unit); got != want {
 						t.Errorf("%s is %v, want %v", unit, got, want)
 					}
