@@ -95,6 +95,9 @@ func cells(t *testing.T, names, stacks []string) (found map[cellOf]*notes, missi
 				defer env.Close()
 				rec := newNotes()
 				err := proxy.Scenario{}.Run(t.Context(), env, can[at], cases[i], rec)
+				if err != nil && !errors.Is(err, scenarios.ErrUnsupported) {
+					err = errors.Join(err, env.casualties())
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

@@ -10,7 +10,7 @@ export async function joinNodes(cfg) {
   const pub = connect(cfg.redis);
   const sub = pub.duplicate();
   await Promise.all([pub, sub].map(open));
-  const adapter = createAdapter(pub, sub);
+  const adapter = createAdapter(quiet(pub), quiet(sub));
   return { adapter, leave: () => Promise.all([pub, sub].map(close)) };
 }
 
@@ -40,4 +40,17 @@ async function open(client) {
 async function close(client) {
   if (client.isReady) await client.close();
   else client.destroy();
+}
+
+// What follows makes up for what the adapter does not do.
+
+// quiet has a client lose what its connection takes along. The adapter looks
+// at no answer, and one that is an error would end the process: Redis cannot
+// be restarted without that.
+function quiet(client) {
+  for (const name of ['publish', 'pUnsubscribe', 'unsubscribe']) {
+    const call = client[name].bind(client);
+    client[name] = (...args) => call(...args).catch(() => {});
+  }
+  return client;
 }
