@@ -35,15 +35,19 @@ func nodeCases(p scenarios.Profile, timers scenarios.Timers) []scenarios.Case {
 	}
 	var cases []scenarios.Case
 	for _, kind := range balancers() {
+		// The two that show what is to be shown; the others agree with the second.
+		shown := kind == scenarios.PathBalance+scenarios.BalanceRobin || kind == scenarios.PathBalance+scenarios.BalanceSession
 		cases = append(cases, scenarios.Case{
 			Name: kind, Clients: 10, Once: true, Outcome: true, Abreast: abreast, Polling: true,
 			Timers: timers, Window: 4 * timers.Limit,
+			OnRequest: !shown && p != scenarios.Full,
 		})
 	}
 	for _, name := range []string{roomsCase, roomsRedisCase} {
 		cases = append(cases, scenarios.Case{
-			Name: name, Clients: 10, Samples: messages, Once: true,
+			Name: name, Clients: 10, Samples: messages, Once: true, Outcome: true, Abreast: 1,
 			Timers: timers, Window: backLimit + time.Second,
+			OnRequest: name == roomsRedisCase && p != scenarios.Full,
 		})
 	}
 	return cases
@@ -54,9 +58,15 @@ func ofNodes(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenar
 	switch {
 	case !isOfNodes(c):
 		return false, nil
-	case c.Name == roomsCase:
+	case c.Name == roomsCase || c.Name == roomsRedisCase:
+		if (s.Client.Node == "") != (s.Server.Node == "") || len(s.Mode.Transports) > 1 || s.Mode.Transports[0] != scenarios.WebSocket {
+			return true, scenarios.Unsupported("what joins nodes is their servers: it is asked on websocket only, with clients of the same runtime")
+		}
+	}
+	switch c.Name {
+	case roomsCase:
 		return true, rooms(ctx, env, s, c, scenarios.BrokerEmbedded, rec)
-	case c.Name == roomsRedisCase:
+	case roomsRedisCase:
 		return true, rooms(ctx, env, s, c, scenarios.BrokerRedis, rec)
 	}
 	return true, balance(ctx, env, s, c, rec)

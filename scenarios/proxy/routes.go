@@ -22,6 +22,10 @@ type Route struct {
 	// Timed says that the profile quick has a case for its times, too.
 	Timed bool
 
+	// Program is the one of other people that the route goes through; "" is one
+	// that is always there.
+	Program string
+
 	// Twin is the embedded route that gives the same outcomes as a program; ""
 	// is none.
 	Twin string
