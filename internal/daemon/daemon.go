@@ -160,8 +160,11 @@ func (d *Daemon) write(path string, v values) error {
 // Addr is where it listens, a host and port.
 func (d *Daemon) Addr() string { return d.addr }
 
-// Config is the configuration as a reader can copy it; see Kind.
-func (d *Daemon) Config() string { return d.kind.Config() }
+// Config is the configuration as a reader can copy it, with the version of the
+// program in front; see Kind.
+func (d *Daemon) Config() string {
+	return "# " + d.kind.Program.Name + " " + d.version + "\n" + d.kind.Config()
+}
 
 // Version is that of the program.
 func (d *Daemon) Version() string { return d.version }
