@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -197,5 +198,30 @@ func TestProxyTimes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestProxySpec says what a path cannot be.
+func TestProxySpec(t *testing.T) {
+	env := NewEnv(t.Context(), Machine{})
+	defer env.Close()
+	i := slices.IndexFunc(Stacks(), func(s scenarios.Stack) bool { return s.Name == "rawws" })
+	node, err := env.Serve(t.Context(), Stacks()[i], scenarios.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, spec := range map[string]scenarios.PathSpec{
+		"relay: it is no proxy":    {Kind: scenarios.PathRelay, TLS: true},
+		"faulty: it is no proxy":   {Kind: scenarios.PathFaulty, Idle: time.Second},
+		"reverse: idle for -1s":    {Kind: scenarios.PathReverse, Idle: -time.Second},
+		"reverse: has no delay":    {Kind: scenarios.PathReverse, Delay: time.Second},
+		`no path of kind "pigeon"`: {Kind: "pigeon"},
+	} {
+		if _, err := env.Path(t.Context(), spec, node); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want one with %q", spec, err, want)
+		}
+	}
+	if _, err := env.Path(t.Context(), scenarios.PathSpec{Kind: scenarios.PathReverse}, node, node); err == nil {
+		t.Error("a reverse proxy before two nodes")
 	}
 }
