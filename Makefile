@@ -3,7 +3,7 @@
 
 NODE_FOLDERS = rawws/node sio/node
 
-.PHONY: compare champion test check node clean
+.PHONY: compare champion test check node programs clean
 
 # Arguments go through ARGS: make compare ARGS="-stack rawws,sio -rounds 4"
 compare: node
@@ -18,7 +18,7 @@ champion:
 	@cd peers && go build -o ../bin/champion ./cmd/champion
 	@bin/champion $(ARGS)
 
-test: node
+test: node programs
 	go test -race -timeout 75m ./...
 	cd peers && go test -race -timeout 10m ./...
 
@@ -39,6 +39,25 @@ node:
 	else \
 		echo 'npm is not installed: the stacks with Node are left out. Install Node 18 or newer to add them.' >&2; \
 	fi
+
+# The programs that chats stand behind or beside. Tests and compare start their
+# own; what apt starts as a service is stopped, where policy-rc.d does not keep
+# it from being started. Who is not root installs them, or goes without: their
+# cells are n/a then.
+PROGRAMS = nginx-light haproxy squid redis-server
+
+programs:
+	@missing=; path="$$PATH:/usr/sbin:/usr/local/sbin"; \
+	for p in $(PROGRAMS); do PATH="$$path" command -v $${p%-light} >/dev/null || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "not installed, so their cells are left out:$$missing. As root: apt-get install$$missing" >&2; exit 0; \
+	fi; \
+	policy=/usr/sbin/policy-rc.d; made=; \
+	if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy && chmod +x $$policy && made=$$policy; fi; \
+	{ apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 || \
+		echo "apt-get could not install$$missing: the cells that need them are left out." >&2; \
+	[ -z "$$made" ] || rm -f "$$made"
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --no-audit --no-fund --silent --prefix $*

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wsvsio/internal/daemon"
 	"wsvsio/internal/netlab"
 	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
@@ -31,6 +32,8 @@ type Env struct {
 	processes []*worker.Process
 	paths     []scenarios.Path
 	nodes     []*Node
+	brokers   []scenarios.Broker
+	daemons   []*daemon.Daemon
 }
 
 // NewEnv returns an environment that lasts as long as the context, or until
@@ -61,8 +64,11 @@ func (e *Env) Close() {
 		p.Close()
 	}
 	for _, n := range e.nodes {
-		n.kept.release()
-		n.kept = -1
+		n.kept.Release()
+		n.kept = netlab.NoReservation
+	}
+	for _, b := range e.brokers {
+		b.Close()
 	}
 }
 
@@ -89,6 +95,11 @@ func (e *Env) casualties() error {
 	for began := time.Now(); len(errs) == 0 && time.Since(began) < mourning; <-tick.C {
 		for _, p := range e.processes {
 			if err := p.Died(); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		for _, d := range e.daemons {
+			if err := d.Died(); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -124,7 +135,7 @@ func (e *Env) Serve(ctx context.Context, s scenarios.Stack, cfg scenarios.Server
 // ServeAt is Serve at a stated address, a host and port.
 func (e *Env) ServeAt(_ context.Context, s scenarios.Stack, cfg scenarios.ServerConfig, addr string) (*Node, error) {
 	cfg.Protocol = s.Protocol
-	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: -1}
+	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: netlab.NoReservation}
 	if err := n.start(); err != nil {
 		return nil, err
 	}
@@ -140,7 +151,7 @@ type Node struct {
 	stack scenarios.Stack
 	cfg   scenarios.ServerConfig
 	addr  string
-	kept  reservation // of the address, while it is down
+	kept  netlab.Reservation // of the address, while it is down
 	*worker.Process
 }
 
@@ -177,8 +188,8 @@ func (n *Node) Kill() error {
 func (n *Node) keep() {
 	n.env.mu.Lock()
 	defer n.env.mu.Unlock()
-	n.kept.release()
-	n.kept, _ = reserve(n.addr) // -1 if not
+	n.kept.Release()
+	n.kept, _ = netlab.Reserve(n.addr) // none if not
 }
 
 // Restart implements scenarios.Node.
@@ -192,8 +203,8 @@ func (n *Node) Restart(context.Context) error {
 func (n *Node) release() {
 	n.env.mu.Lock()
 	defer n.env.mu.Unlock()
-	n.kept.release()
-	n.kept = -1
+	n.kept.Release()
+	n.kept = netlab.NoReservation
 }
 
 // Usage implements scenarios.Node. The CPU time is that of the process's own
@@ -280,7 +291,10 @@ func (p *peer) Close() error {
 }
 
 // Path implements scenarios.Env.
-func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenarios.Node) (scenarios.Path, error) {
+func (e *Env) Path(ctx context.Context, spec scenarios.PathSpec, nodes ...scenarios.Node) (scenarios.Path, error) {
+	if isOutside(spec.Kind) {
+		return e.outside(ctx, spec, nodes)
+	}
 	if len(nodes) != 1 {
 		return nil, fmt.Errorf("path %s: takes one node, not %d", spec.Kind, len(nodes))
 	}

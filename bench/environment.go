@@ -27,6 +27,8 @@ import (
 var libraries = []string{
 	"github.com/gorilla/websocket",
 	"github.com/googollee/go-socket.io",
+	"github.com/redis/go-redis/v9",
+	"github.com/alicebob/miniredis/v2",
 }
 
 // LookAround describes the machine and the versions. What the system does not

@@ -322,6 +322,8 @@ func TestArrows(t *testing.T) {
 		"sio":                 {"scenarios"},
 		"internal/bare":       {"scenarios"},
 		"internal/broken":     {"scenarios"},
+		"internal/broker":     {"scenarios", "internal/daemon", "internal/netlab"},
+		"internal/daemon":     {"scenarios", "internal/netlab"},
 		"internal/floor":      {"scenarios"},
 		"internal/load":       {"scenarios", "internal/pacer", "internal/wire"},
 		"internal/netlab":     {"scenarios", "internal/wire"},
@@ -333,7 +335,7 @@ func TestArrows(t *testing.T) {
 		"internal/stats":      {},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
@@ -341,6 +343,8 @@ func TestArrows(t *testing.T) {
 	third := map[string][]string{ // modules that only these packages may use
 		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/bare", "internal/broken", "internal/conformance", "internal/floor"},
 		"github.com/googollee/go-socket.io": {"sio", "internal/conformance"},
+		"github.com/redis/go-redis":         {"rawws"},
+		"github.com/alicebob/miniredis":     {"internal/broker"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
 	if err != nil {

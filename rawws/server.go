@@ -38,6 +38,7 @@ type Server struct {
 	upgrader websocket.Upgrader
 	sessions sync.WaitGroup
 	recovery *recovery // nil keeps nothing
+	cluster  *cluster  // nil is a node by itself
 
 	mu      sync.RWMutex
 	closing bool
@@ -55,6 +56,11 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 	if cfg.Recovery > 0 {
 		s.recovery = &recovery{seats: make(map[string]*seat)}
 		s.upgrader.Subprotocols = []string{resumable}
+	}
+	if cfg.Redis != "" {
+		if err := s.joinNodes(); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -97,6 +103,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.sessions.Wait()
 		close(done)
 	}()
+	defer s.leaveNodes()
 	select {
 	case <-done:
 		return nil
@@ -156,7 +163,7 @@ func (s *Server) announce(m scenarios.Message) {
 // What follows is by hand because a plain WebSocket has no rooms, no queue
 // and no heartbeat.
 
-// broadcast encodes a message once and queues it for all but one client.
+// broadcast tells all but one client, here and on the other nodes.
 func (s *Server) broadcast(
 	kind string, m scenarios.Message, room string, except *session,
 ) {
@@ -164,6 +171,16 @@ func (s *Server) broadcast(
 		s.record(kind, m, room, except)
 		return
 	}
+	s.deliver(kind, m, room, except)
+	if s.cluster != nil {
+		s.cluster.publish(kind, m)
+	}
+}
+
+// deliver encodes a message once and queues it for all but one client.
+func (s *Server) deliver(
+	kind string, m scenarios.Message, room string, except *session,
+) {
 	f := textFrame(envelope{Type: kind, Data: m})
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -89,6 +89,11 @@ type ServerConfig struct {
 	// up their users.
 	Node string `json:"node,omitempty"`
 
+	// Redis is the address, host:port, of the Redis that joins this node with
+	// the others: who is in a room on one hears what is said on another. ""
+	// is a node by itself. It does not go together with Recovery.
+	Redis string `json:"redis,omitempty"`
+
 	// Origins are the values of the Origin header that are let in beside the
 	// server's own host. Requests without the header, which do not come from
 	// a browser, always are.

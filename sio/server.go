@@ -22,15 +22,17 @@ import (
 // namespace is the one that clients connect to if they name none.
 const namespace = "/"
 
-// everyone is the room that all clients are in; no client can name it.
-// BroadcastToNamespace would send once for every room that a client is in.
-const everyone = ""
+// everyone is the room that all clients are in; no client may name it.
+// BroadcastToNamespace would send once for every room that a client is in, and
+// so would another node if the room had no name.
+const everyone = "\x00everyone"
 
 // Server is the chat server.
 type Server struct {
 	cfg      scenarios.ServerConfig
 	io       *socketio.Server
 	requests sync.WaitGroup
+	publish  sync.Mutex // see broadcast
 
 	mu      sync.RWMutex
 	closing bool
@@ -52,6 +54,11 @@ func NewServer(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 		// include the interval.
 		PingTimeout: cfg.PingInterval + cfg.PingTimeout,
 	})
+	if cfg.Redis != "" {
+		if err := s.joinNodes(); err != nil {
+			return nil, err
+		}
+	}
 	s.io.OnConnect(namespace, func(c socketio.Conn) error {
 		c.Join(everyone)
 		return nil
@@ -117,10 +124,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // join puts a client into a room and tells the others, unless it has nothing
 // to say.
 func (s *Server) join(c socketio.Conn, m scenarios.Message) string {
-	if m.Room == everyone {
+	if !named(m.Room) {
 		return "room name is empty"
 	}
-	if m.Body != "" {
+	if m.Body != "" && s.cfg.Redis != "" {
+		s.greetNodes(c, m)
+	} else if m.Body != "" {
 		s.io.ForEach(namespace, m.Room, func(other socketio.Conn) {
 			if other.ID() != c.ID() {
 				other.Emit("joined", m)
@@ -133,7 +142,7 @@ func (s *Server) join(c socketio.Conn, m scenarios.Message) string {
 
 // leave takes a client out of a room.
 func (s *Server) leave(c socketio.Conn, m scenarios.Message) string {
-	if m.Room == everyone {
+	if !named(m.Room) {
 		return "room name is empty"
 	}
 	c.Leave(m.Room)
@@ -142,15 +151,27 @@ func (s *Server) leave(c socketio.Conn, m scenarios.Message) string {
 
 // chat sends a message to the members of its room.
 func (s *Server) chat(_ socketio.Conn, m scenarios.Message) {
-	if m.Room != everyone {
-		s.io.BroadcastToRoom(namespace, m.Room, "chat", m)
+	if named(m.Room) {
+		s.broadcast(m.Room, "chat", m)
 	}
 }
 
 // announce sends a message to every client.
 func (s *Server) announce(_ socketio.Conn, m scenarios.Message) {
-	m.Room = everyone
-	s.io.BroadcastToRoom(namespace, everyone, "announce", m)
+	m.Room = ""
+	s.broadcast(everyone, "announce", m)
+}
+
+// named reports whether a room is one that clients may enter.
+func named(room string) bool { return room != "" && room != everyone }
+
+// broadcast tells all clients of a room, here and on the other nodes.
+func (s *Server) broadcast(room, kind string, m scenarios.Message) {
+	if s.cfg.Redis != "" {
+		s.publish.Lock()
+		defer s.publish.Unlock()
+	}
+	s.io.BroadcastToRoom(namespace, room, kind, m)
 }
 
 // What follows makes up for what go-socket.io does not do: a shutdown and a

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"wsvsio/bench"
+	"wsvsio/internal/daemon"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/proxy"
 )
@@ -63,12 +64,28 @@ func listCommand(c *call) error {
 	return nil
 }
 
-// listPaths tells what each path of the scenario proxy is.
+// listPaths tells what each path of the scenario proxy is, and of those that
+// are programs the configuration with which they are what they are.
 func listPaths(c *call) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PATH\tWHAT IT IS")
 	for _, r := range proxy.Routes() {
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.About)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, p := range daemon.Programs() {
+		there := "which is not installed: " + p.Package + " is the package"
+		if _, version, err := p.Find(c.ctx); err == nil {
+			there = "here " + version
+		}
+		for _, k := range daemon.Kinds() {
+			if k.Program.Name == p.Name {
+				config := strings.ReplaceAll(strings.TrimSpace(k.Config()), "\n", "\n    ")
+				fmt.Fprintf(c.stdout, "\n%s: %s (%s, %s)\n    %s\n", k.Name, k.About, p.Name, there, config)
+			}
+		}
+	}
+	return nil
 }

@@ -56,7 +56,9 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: its declarations sum up to %+v %+v, not %+v %+v", f.Path, sum, *sum.Meaning, f.Counts, *f.Meaning)
 		}
 	}
-	if raw, sio := r.Linked[0], r.Linked[1]; raw.Over <= 0 || sio.Over <= raw.Over || len(raw.Modules) != 1 || len(sio.Modules) <= 1 {
+	// A Redis client is in both: go-redis, which is the larger one, and redigo,
+	// which go-socket.io brings along.
+	if raw, sio := r.Linked[0], r.Linked[1]; raw.Over <= 0 || sio.Over <= 0 || len(raw.Modules) <= 1 || len(sio.Modules) <= 1 {
 		t.Errorf("linked %+v", r.Linked)
 	}
 	// What must not move between two runs, or two machines.

@@ -23,6 +23,7 @@ type Relay struct {
 	scenarios.Harmless
 	scenarios.Plain
 	target   string
+	source   net.Addr // from which it dials; nil leaves that to the system
 	listener net.Listener
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -34,11 +35,16 @@ type Relay struct {
 // NewRelay listens on a loopback port that the system chooses and forwards to
 // target, a host and port. It ends with the context or Close.
 func NewRelay(ctx context.Context, target string) (*Relay, error) {
+	return newRelayFrom(ctx, target, nil)
+}
+
+// newRelayFrom is NewRelay with a source.
+func newRelayFrom(ctx context.Context, target string, source net.Addr) (*Relay, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
-	r := &Relay{target: target, listener: l}
+	r := &Relay{target: target, source: source, listener: l}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	context.AfterFunc(r.ctx, func() { l.Close() })
 	r.running.Go(r.accept)
@@ -79,7 +85,7 @@ func (r *Relay) accept() {
 // forward carries one connection until both directions have ended.
 func (r *Relay) forward(client net.Conn) {
 	defer client.Close()
-	server, err := new(net.Dialer).DialContext(r.ctx, "tcp", r.target)
+	server, err := (&net.Dialer{LocalAddr: r.source}).DialContext(r.ctx, "tcp", r.target)
 	if err != nil {
 		return // the client sees its connection close, as with any proxy
 	}

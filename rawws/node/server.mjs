@@ -16,11 +16,11 @@ const defaults = {
 // closeGrace is how long a client may take to answer a close frame, in ms.
 const closeGrace = 1000;
 
-// newServer returns { http, shutdown }: a server with the chat mounted that
+// newServer resolves to { http, shutdown }: a server with the chat mounted that
 // does not listen yet, and the function that disconnects everybody and
 // resolves when all is closed. A connection has no session id, so there is
 // nothing to put the name of the node in front of.
-export function newServer(config) {
+export async function newServer(config) {
   const cfg = behind({ ...defaults, ...config });
   const http = createServer((req, res) => res.writeHead(426).end());
   const wss = new WebSocketServer({
@@ -31,6 +31,7 @@ export function newServer(config) {
     perMessageDeflate: false, // equal work on both sides: neither compresses
   });
   const chat = { cfg, clients: wss.clients, rooms: new Map() };
+  if (cfg.redis) chat.nodes = await joinOthers(chat);
 
   http.on('upgrade', (req, socket, head) => {
     if (!allowed(req, cfg)) return refuse(socket);
@@ -45,8 +46,18 @@ export function newServer(config) {
     for (const ws of wss.clients) ws.close(1001, 'server is shutting down');
     http.closeAllConnections(); // those that never asked for anything
     await closed;
+    await chat.nodes?.leave();
   }
   return { http, shutdown };
+}
+
+// joinOthers joins the chat with that of the other nodes.
+async function joinOthers(chat) {
+  const { joinNodes } = await import('./cluster.mjs');
+  const { cfg, clients, rooms } = chat;
+  return joinNodes(cfg, (type, m) =>
+    deliver(cfg, m.room === '' ? clients : rooms.get(m.room) ?? [], type, m),
+  );
 }
 
 // serve handles what one client sends until it is gone.
@@ -128,11 +139,17 @@ function refuse(socket) {
 // What follows is by hand because a plain WebSocket has no rooms, no queue
 // and no heartbeat.
 
-// broadcast encodes a message once and sends it to all clients but one. A
+// broadcast tells all clients but one, here and on the other nodes.
+function broadcast({ cfg, nodes }, clients, type, data, except) {
+  deliver(cfg, clients, type, data, except);
+  nodes?.publish(type, data);
+}
+
+// deliver encodes a message once and sends it to all clients but one. A
 // slow reader is disconnected: waiting for it would fill the memory, leaving
 // messages out would hide the loss from it. ws counts the bytes that wait, not
 // the messages; one message may be longer.
-function broadcast({ cfg }, clients, type, data, except) {
+function deliver(cfg, clients, type, data, except) {
   const text = Buffer.from(JSON.stringify({ type, data }));
   for (const ws of clients) {
     if (ws === except || ws.readyState !== WebSocket.OPEN) continue;

@@ -52,6 +52,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 		c := scenarios.Case{
 			Name: r.Name, Clients: clients, Once: true, Outcome: true, Abreast: abreast, Polling: true,
 			Timers: timers, Window: 4 * timers.Limit,
+			OnRequest: r.OnRequest && p != scenarios.Full,
 		}
 		if r.Idle {
 			c.Window += 4 * timers.Idle
@@ -64,11 +65,15 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 			})
 		}
 	}
+	outcomes = append(outcomes, nodeCases(p, timers)...)
 	return append(outcomes, times...)
 }
 
 // Check implements scenarios.Checker.
 func (Scenario) Check(c scenarios.Case) error {
+	if isOfNodes(c) {
+		return checkNodes(c)
+	}
 	r, timed, err := routeOf(c)
 	switch {
 	case err != nil:
@@ -98,14 +103,18 @@ func routeOf(c scenarios.Case) (r Route, timed bool, err error) {
 
 // Run implements scenarios.Scenario.
 func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) (err error) {
-	r, timed, err := routeOf(c)
 	switch {
-	case err != nil:
-		return err
 	case !s.IsChat():
 		return scenarios.Unsupported("%s has no client", s.Name)
 	case s.Mode.Reconnect:
 		return scenarios.Unsupported("whether a connection lives is asked of clients that do not come back")
+	}
+	if is, err := ofNodes(ctx, env, s, c, rec); is {
+		return err
+	}
+	r, timed, err := routeOf(c)
+	if err != nil {
+		return err
 	}
 	x := &experiment{env: env, stack: s, c: c, route: r, rec: rec}
 	cfg := scenarios.ServerConfig{

@@ -21,6 +21,17 @@ type Route struct {
 
 	// Timed says that the profile quick has a case for its times, too.
 	Timed bool
+
+	// Program is the one of other people that the route goes through; "" is one
+	// that is always there.
+	Program string
+
+	// Twin is the embedded route that gives the same outcomes as a program; ""
+	// is none.
+	Twin string
+
+	// OnRequest routes are run in the profile quick if they are named.
+	OnRequest bool
 }
 
 // delay is what the slow route adds each way: a round trip of 20 ms, as between
@@ -29,7 +40,7 @@ const delay = 10 * time.Millisecond
 
 // Routes are all routes, in the order of the cases.
 func Routes() []Route {
-	return []Route{
+	return append([]Route{
 		{Name: "direct", About: "nothing but a TCP relay that counts",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathRelay}, Timed: true},
 		{Name: "reverse", About: "a reverse proxy that passes upgrades on, with the server's address as Host",
@@ -60,5 +71,5 @@ func Routes() []Route {
 			Spec: scenarios.PathSpec{Kind: scenarios.PathNoConnect, TLS: true}},
 		{Name: "delay", About: "a TCP relay that delays each way by 10 ms, the TCP handshake included",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathFaulty, Delay: delay}, Timed: true},
-	}
+	}, outside()...)
 }

@@ -14,17 +14,19 @@ const defaults = {
   recoveryNs: 0,
 };
 
-// newServer returns { http, shutdown }: a server with the chat mounted that
+// newServer resolves to { http, shutdown }: a server with the chat mounted that
 // does not listen yet, and the function that disconnects everybody and
 // resolves when all is closed.
-export function newServer(config) {
+export async function newServer(config) {
   const cfg = behind({ ...defaults, ...config });
   const http = createServer((req, res) => res.writeHead(404).end());
   http.on('upgrade', (req, socket) => {
     // Engine.IO, which comes next, would answer 400.
     if (!allowed(req, cfg)) refuse(socket);
   });
+  const nodes = cfg.redis && (await joinOthers(cfg));
   const io = new Server(http, {
+    adapter: nodes?.adapter,
     serveClient: false,
     allowRequest: (req, decide) => decide(null, allowed(req, cfg)),
     cors: cfg.origins && { origin: cfg.origins },
@@ -46,8 +48,15 @@ export function newServer(config) {
     // Once the polls are answered, those that never asked for anything.
     setImmediate(() => http.closeAllConnections());
     await closed;
+    await nodes?.leave();
   }
   return { http, shutdown };
+}
+
+// joinOthers joins the chat with that of the other nodes.
+async function joinOthers(cfg) {
+  const { joinNodes } = await import('./cluster.mjs');
+  return joinNodes(cfg);
 }
 
 // serve handles what one client sends until it is gone. Socket.IO keeps its

@@ -5,7 +5,7 @@ import { load } from './modules.mjs';
 // startServer has a chat server listen at addr, "host:port".
 export async function startServer({ program, addr, config = {} }) {
   const newServer = await load(program, 'newServer');
-  const { http, shutdown } = newServer(config);
+  const { http, shutdown } = await newServer(config);
   http.listen({ ...parse(addr), backlog: 4096 }); // Go takes what Linux gives
   await once(http, 'listening');
   const { address, family, port } = http.address();

@@ -1,4 +1,4 @@
-package bench
+package netlab
 
 import (
 	"errors"
@@ -15,17 +15,17 @@ func TestReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	if r, err := reserve(addr); err == nil {
-		r.release()
+	if r, err := Reserve(addr); err == nil {
+		r.Release()
 		t.Error("reserved a port at which a server listens")
 	}
 	l.Close()
 
-	r, err := reserve(addr)
+	r, err := Reserve(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.release()
+	defer r.Release()
 	if conn, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		if err == nil {
 			conn.Close()
@@ -46,8 +46,27 @@ func TestReserve(t *testing.T) {
 
 func TestReserveWrong(t *testing.T) {
 	for _, addr := range []string{"nowhere", "[::1]:80", ""} {
-		if _, err := reserve(addr); err == nil {
+		if _, err := Reserve(addr); err == nil {
 			t.Errorf("reserved %q", addr)
 		}
+	}
+}
+
+// TestReserveAny has the system choose: two reservations never share a port.
+func TestReserveAny(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 50 {
+		r, err := Reserve("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Release()
+		if addr := r.Addr(); addr == "" || seen[addr] {
+			t.Fatalf("reserved %q, after %d others", addr, len(seen))
+		}
+		seen[r.Addr()] = true
+	}
+	if addr := NoReservation.Addr(); addr != "" {
+		t.Errorf("no reservation keeps %s", addr)
 	}
 }
