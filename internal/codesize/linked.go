@@ -2,6 +2,7 @@ package codesize
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -27,6 +28,10 @@ type Linked struct {
 	// client of net/http alone. Both are 0 if it could not be built.
 	Binary int64 `json:"binaryB,omitempty"`
 	Over   int64 `json:"overB,omitempty"`
+
+	// OneNode is Over of a program for a chat on one node alone, without the
+	// file that joins several and the Redis client that it takes.
+	OneNode int64 `json:"oneNodeOverB,omitempty"`
 }
 
 // linked finds what a side pulls in.
@@ -97,9 +102,40 @@ func main() {
 `
 )
 
+// oneNode is what stands in place of the file cluster.go of a side in a program
+// for one node: what the rest of the package calls, doing nothing.
+var oneNode = map[Side]string{
+	Raw: `package rawws
+
+import "wsvsio/scenarios"
+
+type cluster struct{}
+
+func (s *Server) joinNodes() error { return nil }
+
+func (s *Server) leaveNodes() {}
+
+func (c *cluster) publish(string, scenarios.Message) {}
+`,
+	SocketIO: `package sio
+
+import (
+	socketio "github.com/googollee/go-socket.io"
+
+	"wsvsio/scenarios"
+)
+
+func (s *Server) joinNodes() error { return nil }
+
+func (s *Server) greetNodes(socketio.Conn, scenarios.Message) {}
+`,
+}
+
 // binarySize builds a program, stripped, and returns its size in bytes. The
-// program is one for targetOS and targetArch, whatever this machine is.
-func binarySize(ctx context.Context, root, program string) (int64, error) {
+// program is one for targetOS and targetArch, whatever this machine is. In
+// place of the files named in instead, by their paths below root, it is built
+// from these texts.
+func binarySize(ctx context.Context, root, program string, instead map[string]string) (int64, error) {
 	dir, err := os.MkdirTemp("", "wsvsio-size-")
 	if err != nil {
 		return 0, fmt.Errorf("build a program to see its size: %w", err)
@@ -109,7 +145,11 @@ func binarySize(ctx context.Context, root, program string) (int64, error) {
 	if err := os.WriteFile(main, []byte(program), 0o600); err != nil {
 		return 0, fmt.Errorf("build a program to see its size: %w", err)
 	}
-	if _, err := runGo(ctx, root, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, main); err != nil {
+	overlay, err := writeOverlay(dir, root, instead)
+	if err != nil {
+		return 0, fmt.Errorf("build a program to see its size: %w", err)
+	}
+	if _, err := runGo(ctx, root, "build", "-overlay", overlay, "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, main); err != nil {
 		return 0, err
 	}
 	info, err := os.Stat(out)
@@ -117,4 +157,27 @@ func binarySize(ctx context.Context, root, program string) (int64, error) {
 		return 0, fmt.Errorf("build a program to see its size: %w", err)
 	}
 	return info.Size(), nil
+}
+
+// writeOverlay writes what go build takes as -overlay into a folder.
+func writeOverlay(dir, root string, instead map[string]string) (string, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for i, name := range slices.Sorted(maps.Keys(instead)) {
+		file := filepath.Join(dir, fmt.Sprintf("instead%d.go", i))
+		if err := os.WriteFile(file, []byte(instead[name]), 0o600); err != nil {
+			return "", err
+		}
+		overlay.Replace[filepath.Join(root, filepath.FromSlash(name))] = file
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	return file, os.WriteFile(file, text, 0o600)
 }

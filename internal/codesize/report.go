@@ -160,10 +160,10 @@ func (r *Report) measureFiles(ctx context.Context, root string, found []Pair, lo
 	}
 	// The programs take the longest, and are built meanwhile.
 	var build sync.WaitGroup
-	built := make([]program, 1+len(Sides))
+	built := make([]program, 1+2*len(Sides))
 	build.Go(func() {
-		for i, code := range programs() {
-			built[i].size, built[i].err = binarySize(ctx, root, code)
+		for i, p := range programs() {
+			built[i].size, built[i].err = binarySize(ctx, root, p.code, p.instead)
 			if errors.Is(built[i].err, errNoToolchain) {
 				return
 			}
@@ -241,21 +241,40 @@ func (r *Report) measureFiles(ctx context.Context, root string, found []Pair, lo
 			lost.add(side.folder(Go), "the size of its program", err)
 			continue
 		}
+		one := built[1+len(Sides)+i]
+		if one.err != nil {
+			lost.add(side.folder(Go), "the size of its program for one node", one.err)
+		}
 		for j := range r.Linked {
 			if r.Linked[j].Side == side {
 				r.Linked[j].Binary = built[1+i].size
 				r.Linked[j].Over = built[1+i].size - r.Base
+				if one.err == nil {
+					r.Linked[j].OneNode = one.size - r.Base
+				}
 			}
 		}
 	}
 }
 
+// source is the code of a program whose size is compared.
+type source struct {
+	code    string
+	instead map[string]string // see binarySize
+}
+
 // programs are those whose size is compared: with net/http alone, then a side
-// each.
-func programs() []string {
-	list := []string{baseProgram}
+// each, then a side each for one node.
+func programs() []source {
+	list := []source{{code: baseProgram}}
 	for _, side := range Sides {
-		list = append(list, fmt.Sprintf(sideProgram, importPath(side)))
+		list = append(list, source{code: fmt.Sprintf(sideProgram, importPath(side))})
+	}
+	for _, side := range Sides {
+		list = append(list, source{
+			code:    fmt.Sprintf(sideProgram, importPath(side)),
+			instead: map[string]string{side.folder(Go) + "/cluster.go": oneNode[side]},
+		})
 	}
 	return list
 }

@@ -57,8 +57,8 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	// A Redis client is in both: go-redis, which is the larger one, and redigo,
-	// which go-socket.io brings along.
-	if raw, sio := r.Linked[0], r.Linked[1]; raw.Over <= 0 || sio.Over <= 0 || len(raw.Modules) <= 1 || len(sio.Modules) <= 1 {
+	// which go-socket.io brings along even for one node.
+	if raw, sio := r.Linked[0], r.Linked[1]; raw.Over <= raw.OneNode || raw.OneNode <= 0 || sio.OneNode <= raw.OneNode || sio.Over < sio.OneNode || len(raw.Modules) <= 1 || len(sio.Modules) <= 1 {
 		t.Errorf("linked %+v", r.Linked)
 	}
 	// What must not move between two runs, or two machines.

@@ -190,7 +190,7 @@ func amount(bytes int64) string { return report.Figure(record.Bytes, float64(byt
 func (r *Report) linkedSheet() report.Sheet {
 	s := report.Sheet{
 		Title: "what a Go program links for it",
-		Head:  []string{"side", title("modules"), title("packages"), title("std-packages"), title("binary-B"), title("binary-over-B")},
+		Head:  []string{"side", title("modules"), title("packages"), title("std-packages"), title("binary-B"), title("binary-over-B"), title("one-node-over-B")},
 	}
 	size := func(n int64) string {
 		if n == 0 {
@@ -201,7 +201,7 @@ func (r *Report) linkedSheet() report.Sheet {
 	for _, l := range r.Linked {
 		s.Rows = append(s.Rows, []string{
 			string(l.Side), strconv.Itoa(len(l.Modules)), strconv.Itoa(l.Packages), strconv.Itoa(l.Standard),
-			size(l.Binary), size(l.Over),
+			size(l.Binary), size(l.Over), size(l.OneNode),
 		})
 		s.Notes = append(s.Notes, fmt.Sprintf("modules of %s: %s", l.Side, strings.Join(l.Modules, ", ")))
 	}
@@ -283,5 +283,5 @@ func (r *Report) units() (list []string) {
 	for _, f := range slices.Concat(amounts, concerns) {
 		list = append(list, f.unit)
 	}
-	return append(list, "modules", "packages", "std-packages", "binary-B", "binary-over-B", "npm-packages", "bundle-B", "bundle-gzip-B")
+	return append(list, "modules", "packages", "std-packages", "binary-B", "binary-over-B", "one-node-over-B", "npm-packages", "bundle-B", "bundle-gzip-B")
 }

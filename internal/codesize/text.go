@@ -63,6 +63,9 @@ func (r *Report) Benchmark(w io.Writer) error {
 		if l.Binary > 0 {
 			values = append(values, value("binary-B", l.Binary), value("binary-over-B", l.Over))
 		}
+		if l.OneNode > 0 {
+			values = append(values, value("one-node-over-B", l.OneNode))
+		}
 		if err := line("linked/stack="+l.Side.Stack(Go), values); err != nil {
 			return err
 		}

@@ -32,8 +32,8 @@ func small() *Report {
 		Format: 1, Go: "go1.26.8", Platform: "linux/amd64",
 		Files: []File{raw, sio, js},
 		Linked: []Linked{
-			{Raw, []string{"example.org/ws v1.0.0"}, 1, 3, 6_700_000, 470_000},
-			{SocketIO, []string{"example.org/a v1.0.0", "example.org/b v2.0.0"}, 14, 10, 0, 0},
+			{Raw, []string{"example.org/ws v1.0.0"}, 1, 3, 6_700_000, 470_000, 210_000},
+			{SocketIO, []string{"example.org/a v1.0.0", "example.org/b v2.0.0"}, 14, 10, 0, 0, 0},
 		},
 		Base:      6_230_000,
 		Installed: []Installed{{Raw, "ws", "8.0.0", []string{"ws 8.0.0"}}},

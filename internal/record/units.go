@@ -220,6 +220,8 @@ var Units = []Unit{
 		Means: "size of the program"},
 	{Name: "binary-over-B", Title: "over net/http", Better: Lower, Quantity: Bytes, Exact: true,
 		Means: "by how much the program is larger than one with net/http alone"},
+	{Name: "one-node-over-B", Title: "for one node", Better: Lower, Quantity: Bytes, Exact: true,
+		Means: "the same of a program that joins no other nodes and so needs no Redis client"},
 	{Name: "npm-packages", Title: "npm packages", Better: Lower, Quantity: Count, Exact: true,
 		Means: "packages that npm installs, the one asked for among them"},
 	{Name: "bundle-B", Title: "minified", Better: Lower, Quantity: Bytes, Exact: true,
