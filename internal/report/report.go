@@ -50,6 +50,7 @@ type grid struct {
 	corner string   // over the rows' names: "stack"
 	head   []string // of the columns after that
 	rows   []row
+	narrow bool // there are so many columns that a terminal breaks long names of them
 }
 
 // row is a stack in a table, or an effect in its attribution.
@@ -111,7 +112,11 @@ var tooFew = fmt.Sprintf("too few rounds for a verdict: a ratio of fewer than "+
 func newPage(run *record.Run) *page {
 	p := &page{partial: partial(run)}
 	var shown, hidden []record.Unit
-	for _, group := range run.Group() {
+	groups := run.Group()
+	for i, group := range groups {
+		if i == 0 || groups[i-1].Scenario != group.Scenario {
+			p.addMatrix(group.Scenario, groups)
+		}
 		columns, rest := columnsOf(group)
 		p.tables = append(p.tables, p.newTable(group, columns))
 		shown = append(shown, columns...)
@@ -157,6 +162,20 @@ func newPage(run *record.Run) *page {
 	p.leftOut = leftOut(run)
 	p.facts = facts(run)
 	return p
+}
+
+// addMatrix adds a table of what gets through in a scenario, where that was
+// asked of several cases.
+func (p *page) addMatrix(scenario string, groups []record.Group) {
+	var own []record.Group
+	for _, g := range groups {
+		if g.Scenario == scenario {
+			own = append(own, g)
+		}
+	}
+	if g := matrix(own); len(g.rows) > 0 {
+		p.tables = append(p.tables, table{title: clean(scenario + " / matrix: what gets through"), grid: g, caption: matrixKey})
+	}
 }
 
 // columnsOf returns the units of a group that have a column, and the others.

@@ -18,6 +18,10 @@ import (
 // fits; text is wrapped to it.
 const width = 100
 
+// breakFrom is how many characters of a name stay in one line where columns are
+// narrow.
+const breakFrom = 10
+
 // Table writes the run for a terminal.
 func Table(w io.Writer, run *record.Run) error {
 	p := newPage(run)
@@ -80,7 +84,14 @@ func terminalGrid(b *bytes.Buffer, g grid) error {
 	var text bytes.Buffer
 	tab := tablewriter.NewTable(&text, append(options(1, len(g.head)),
 		tablewriter.WithRendition(tw.Rendition{Borders: tw.BorderNone}))...)
-	tab.Header(append([]string{g.corner}, g.head...))
+	head := []string{g.corner}
+	for _, name := range g.head {
+		if i := strings.LastIndexByte(name, '-'); g.narrow && i > 0 && len(name) > breakFrom {
+			name = name[:i+1] + "\n" + name[i+1:]
+		}
+		head = append(head, name)
+	}
+	tab.Header(head)
 	for _, line := range terminalRows(g) {
 		if err := tab.Append(line); err != nil {
 			return err
