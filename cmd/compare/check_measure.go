@@ -32,6 +32,7 @@ type figures struct{ base, head []float64 }
 // measure screens all cells, and confirms those that fire.
 func (k *checker) measure() error {
 	begin := time.Now()
+	k.tellStep("measuring")
 	for _, part := range k.parts {
 		for _, c := range part.Cases {
 			for _, s := range k.stacks {

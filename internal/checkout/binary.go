@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func With(ctx context.Context, root, dir, out string, libraries []string) (chang
 	}
 	for name, version := range after {
 		if old := before[name]; old != version {
-			changes = append(changes, fmt.Sprintf("%s %s => %s", name, old, version))
+			changes = append(changes, fmt.Sprintf("%s %s => %s", name, cmp.Or(old, "none"), version))
 		}
 	}
 	for name, version := range before {

@@ -212,7 +212,8 @@ func times(ratio float64) string { return fmt.Sprintf("%.3fx", ratio) }
 
 func title(unit string) string { return record.UnitOf(unit).Title }
 
-// shorter is a series without what all have in common: "steady, 100 clients".
+// shorter is a series without what all have in common: "broadcast steady,
+// 100 clients".
 func shorter(series string) string {
 	scenario, rest, ok := strings.Cut(series, "/case=")
 	name, rest, _ := strings.Cut(rest, "/clients=")
@@ -220,7 +221,10 @@ func shorter(series string) string {
 		return series
 	}
 	clients, _, _ := strings.Cut(rest, "/")
-	return strings.ToLower(scenario) + " " + name + ", " + clients
+	if clients == "1" {
+		return strings.ToLower(scenario) + " " + name + ", 1 client"
+	}
+	return strings.ToLower(scenario) + " " + name + ", " + clients + " clients"
 }
 
 // Sort puts the findings in the order of the tables: by series and stack as
