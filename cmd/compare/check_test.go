@@ -125,6 +125,10 @@ func makeRepository() (string, error) {
 			err = errors.New(own + " is not the copy's")
 		}
 	}
+	if err == nil {
+		// Links to packages are no change.
+		err = os.WriteFile(filepath.Join(dir, ".git/info/exclude"), []byte("node_modules\n"), 0o666)
+	}
 	do("add", "--all")
 	do("commit", "--quiet", "--message=good")
 	do("tag", goodTag)
@@ -136,7 +140,7 @@ func makeRepository() (string, error) {
 			{"rawws/server.go", "return frame(websocket.TextMessage, text)", "return frame(websocket.TextMessage, append(text, ' '))"},
 			{"rawws/server.go", "func (s *Server) chat(m scenarios.Message) {", "var wasted *scenarios.Message\n\nfunc (s *Server) chat(m scenarios.Message) {\n\twasted = &scenarios.Message{Room: m.Room}"},
 		}},
-		{bustTag, [][3]string{{"rawws/server.go", "package rawws", "package rawws\n\nvar _ = nothing"}}},
+		{bustTag, [][3]string{{"rawws/server.go", "func textFrame(v any)", "var _ = nothing\n\nfunc textFrame(v any)"}}},
 		{oldTag, [][3]string{{"internal/worker/wire.go", "const Version = 1", "const Version = 0"}}},
 		{lessTag, [][3]string{{"bench/stacks.go", `"rawws": {Path`, `"morse": {Path`}}},
 		{nodeTag, [][3]string{{"internal/worker/node/control.mjs", "const version = 1;", "const version = 0;"}}},
