@@ -123,6 +123,9 @@ type checker struct {
 	pairs  int
 	order  *rand.Rand // of the seeds of the single plans
 
+	leftOut  map[string]bool // stacks that cannot be run here
+	lostCode bool            // not all code can be measured here
+
 	machine bench.Machine
 	report  *regress.Report
 	cells   [2][]record.Cell // all that was measured of base and head

@@ -110,7 +110,7 @@ func (r *Report) sheets() []report.Sheet {
 	}
 	same := make(map[Kind]int)
 	for _, f := range r.Findings {
-		if f.Kind == Paired {
+		if f.Screen != nil {
 			finds := "-"
 			if b := f.Decides(); b.Finds > 0 {
 				finds = fmt.Sprintf("%.0f %%", 100*b.Finds)
@@ -181,7 +181,7 @@ func (f Finding) cells() []string {
 // figure is a figure as it is shown. One that is judged by its value has all
 // its digits.
 func figure(q record.Quantity, kind Kind, v float64) string {
-	if kind != Paired {
+	if kind == Exact || kind == Limited {
 		return fmt.Sprintf("%.10g", v)
 	}
 	return report.Figure(q, v)
