@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +162,7 @@ func (b *Baseline) lines(ratios bool) [][]Figure {
 	groups := make(map[key][]Figure)
 	var order []key
 	for _, f := range b.Figures {
-		if f.ratio() != ratios {
+		if f.Ratio() != ratios {
 			continue
 		}
 		k := key{f.Series, f.Stack}
@@ -180,8 +181,14 @@ func (b *Baseline) lines(ratios bool) [][]Figure {
 	return list
 }
 
-// ratio reports whether the figure is one of those with many values.
-func (f Figure) ratio() bool { return f.Unit == CPURatio || f.Unit == P50Ratio }
+// Ratio reports whether the figure is one of those with many values.
+func (f Figure) Ratio() bool { return f.Unit == CPURatio || f.Unit == P50Ratio }
+
+// Limited reports whether the figure may differ by so much and be the same.
+func (f Figure) Limited() bool {
+	u, _ := UnitOf(f.Unit)
+	return u.Kind == Limited
+}
 
 // Of returns a figure, and whether there is one.
 func (b *Baseline) Of(p Place) (Figure, bool) {
@@ -251,7 +258,7 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 		for _, v := range result.Values {
 			place.Unit = v.Unit
 			f := Figure{Place: place}
-			if f.ratio() {
+			if f.Ratio() {
 				b.Ratios = settings
 			} else {
 				b.Settings = settings
@@ -275,6 +282,9 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 func (b *Baseline) Save(name string) error {
 	var text bytes.Buffer
 	if err := b.Write(&text); err != nil {
+		return fmt.Errorf("write the baseline: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return fmt.Errorf("write the baseline: %w", err)
 	}
 	temp := name + ".tmp"
@@ -301,7 +311,7 @@ func (b *Baseline) Comparable(unit string, now Settings) string {
 		keys = []string{"goos", "goarch", "go"}
 	}
 	settings := b.Settings
-	if (Figure{Place: Place{Unit: unit}}).ratio() {
+	if (Figure{Place: Place{Unit: unit}}).Ratio() {
 		keys, settings = []string{"goos", "goarch", "go", "cpu", "cores", "machine"}, b.Ratios
 	}
 	for _, key := range keys {

@@ -1,3 +1,0 @@
-package main
-
-func trendCommand(c *call) error { return nil }
