@@ -44,8 +44,11 @@ const baselineName = "results/baseline.txt"
 func baselineCommand(c *call) error {
 	times := c.flags.Bool("times", false, "measure the ratios of CPU and latency to the twin anew, too, which takes minutes (default keeps those in the file)")
 	seed := c.flags.Uint64("seed", 0, "seed of the order in which the ratios are measured (default random)")
-	if err := c.parseUpTo("FILE"); err != nil {
+	if err := c.parseFlags(); err != nil {
 		return err
+	}
+	if n := c.flags.NArg(); n > 1 {
+		return usagef("want FILE, got %d arguments", n)
 	}
 	if !c.given()["seed"] {
 		*seed = rand.Uint64()
@@ -125,6 +128,10 @@ func changed(older, now *regress.Baseline) report.Sheet {
 		}
 		return fmt.Sprintf("%.4g, median of %d", record.Median(f.Values), len(f.Values))
 	}
+	if len(older.Figures) == 0 {
+		s.Notes = []string{fmt.Sprintf("new: %d", len(now.Figures))}
+		return s
+	}
 	same := 0
 	for _, f := range now.Figures {
 		old, there := older.Of(f.Place)
@@ -144,14 +151,6 @@ func changed(older, now *regress.Baseline) report.Sheet {
 	}
 	s.Notes = []string{fmt.Sprintf("as before: %d", same)}
 	return s
-}
-
-// parseUpTo parses the flags of a call, and one argument at most.
-func (c *call) parseUpTo(want string) error {
-	if err := c.parse(want); err == nil || c.flags.NArg() != 0 || !c.flags.Parsed() {
-		return err
-	}
-	return nil
 }
 
 // inRepository looks for the repository, and returns the name of the baseline

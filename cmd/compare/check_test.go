@@ -270,6 +270,10 @@ func TestCheckAgainst(t *testing.T) {
 			t.Errorf("%s has %d benchmarks", name, n)
 		}
 	}
+	benchstat := exec.Command("go", "run", "golang.org/x/perf/cmd/benchstat", "base.txt="+filepath.Join(out, "base.txt"), "head.txt="+filepath.Join(out, "head.txt"))
+	if text, err := benchstat.CombinedOutput(); err != nil || !strings.Contains(string(text), "wire-down-B/msg") || !strings.Contains(string(text), "vs base") {
+		t.Errorf("benchstat: %v: %s", err, text)
+	}
 	if text, err := os.ReadFile(summary); err != nil || !strings.Contains(string(text), "## regression: ") {
 		t.Errorf("the step's summary: %v, %s", err, text)
 	}

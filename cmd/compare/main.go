@@ -193,11 +193,8 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stder
 // parse parses the flags of a call. What is left over must be as many
 // arguments as there are names in want.
 func (c *call) parse(want ...string) error {
-	if err := c.flags.Parse(c.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usagef("%v; the flags are %s", err, c.flagNames())
+	if err := c.parseFlags(); err != nil {
+		return err
 	}
 	if c.flags.NArg() != len(want) {
 		if len(want) == 0 {
@@ -206,6 +203,15 @@ func (c *call) parse(want ...string) error {
 		return usagef("want %s, got %d arguments", strings.Join(want, " "), c.flags.NArg())
 	}
 	return nil
+}
+
+// parseFlags parses the flags of a call.
+func (c *call) parseFlags() error {
+	err := c.flags.Parse(c.args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return usagef("%v; the flags are %s", err, c.flagNames())
+	}
+	return err
 }
 
 func (c *call) flagNames() string {
