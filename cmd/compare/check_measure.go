@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (k *checker) measure() error {
 	for _, part := range k.parts {
 		for _, c := range part.Cases {
 			for _, s := range k.stacks {
-				if !s.IsFor(part.Scenario.Name()) {
+				if !s.IsFor(part.Scenario.Name()) || k.spare && s.NeedsNode() && slices.Contains(goCases, c.Name) {
 					continue
 				}
 				if err := k.check(part.Scenario, c, s); err != nil {
