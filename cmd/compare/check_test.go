@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -286,6 +287,26 @@ func TestCheckGain(t *testing.T) {
 		status, stdout, stderr := compare(t, "check", "-against", wasteTag, "-stack", "rawws", "-case", "connect", "-pairs", "6")
 		if status != exitOK || !strings.Contains(stdout, "no regression: ") {
 			t.Errorf("connect: exit status %d\n%s%s", status, stdout, stderr)
+		}
+	})
+}
+
+// TestCheckWith measures the tree against itself with the present version of a
+// library, which is in the cache of modules.
+func TestCheckWith(t *testing.T) {
+	dir := repository(t)
+	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`github.com/gorilla/websocket (v\S+)`).FindSubmatch(mod)
+	if m == nil {
+		t.Fatal("go.mod does not name the library")
+	}
+	unchanged(t, dir, func() {
+		status, stdout, stderr := compare(t, "check", "-with", "github.com/gorilla/websocket@"+string(m[1]), "-stack", "rawws", "-case", "connect", "-pairs", "6")
+		if status != exitOK || !strings.Contains(stdout, "these are the present versions") || !strings.Contains(stdout, "no regression: github.com/gorilla/websocket@") {
+			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 		}
 	})
 }

@@ -15,7 +15,8 @@
 // find four times in five (see [Finds]). Where it is above [MostFinds] the
 // figure is too noisy, and if it is a deciding one, so is the answer:
 // inconclusive. Latencies do not decide, for on a shared machine they are
-// largely the neighbours'; they can fire nevertheless.
+// largely the neighbours'; they can fire nevertheless. What decides is CPU per
+// message, and how long a client takes to notice and to come back.
 //
 // # What does not
 //
