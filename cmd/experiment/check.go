@@ -53,12 +53,14 @@ const (
 	checkSlowTrials  = 20
 	checkExactTrials = 20
 	checkSeconds     = 300
+	checkNear        = 0.02 // that a slowdown may be off, median of the trials
 )
 
 // change is what a head has that its base has not.
 type change struct {
 	name, about string
 	leastFound  float64 // share of the trials; 0 is A/A
+	factor      float64 // of the CPU in the cell where it shows; 0 if that is not what changes
 	finds       []place // any of which must be worse
 }
 
@@ -69,10 +71,10 @@ var (
 	slowPlace = []place{{"steady", "rawws", cpuUnit}}
 	changes   = []change{
 		{name: "nothing", about: "HEAD against itself"},
-		{"slow-10", "10 % more CPU per message", 0.70, slowPlace},
-		{"slow-20", "20 % more CPU per message", 0.95, slowPlace},
-		{"allocation", "one more allocation for each message", 1, []place{{"echo", "rawws", "server-allocs/msg"}}},
-		{"byte", "one more byte in each envelope", 1, []place{{"echo", "rawws", "wire-down-B/msg"}}},
+		{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace},
+		{"slow-20", "20 % more CPU per message", 0.95, 1.20, slowPlace},
+		{"allocation", "one more allocation for each message", 1, 0, []place{{"echo", "rawws", "server-allocs/msg"}}},
+		{"byte", "one more byte in each envelope", 1, 0, []place{{"echo", "rawws", "wire-down-B/msg"}}},
 	}
 )
 
@@ -376,9 +378,7 @@ const regression = 3
 // found reports whether the check found what it had to.
 func (t checkTrial) found(c change) bool {
 	return t.Status == regression && slices.ContainsFunc(t.Findings, func(f checkedCell) bool {
-		return f.Outcome == regress.Worse && slices.ContainsFunc(c.finds, func(p place) bool {
-			return f.Unit == p.unit && f.Stack == p.stack && strings.Contains(f.Series, "/case="+p.caseName+"/")
-		})
+		return f.Outcome == regress.Worse && slices.ContainsFunc(c.finds, func(p place) bool { return p.is(f.Place) })
 	})
 }
 
@@ -433,8 +433,8 @@ func firedTable(d *data) string {
 	rows := [][]string{{"change", "cell", "trials", "head / base, median", "least", "most", "would find, median", "worse", "not confirmed"}}
 	for _, c := range changes {
 		type figures struct {
-			ratios, finds     []float64
-			worse, unconfined int
+			ratios, finds      []float64
+			worse, unconfirmed int
 		}
 		cells := make(map[string]*figures)
 		var order []string
@@ -456,13 +456,13 @@ func firedTable(d *data) string {
 				case regress.Worse:
 					g.worse++
 				case regress.Unconfirmed:
-					g.unconfined++
+					g.unconfirmed++
 				}
 			}
 		}
 		for _, name := range order {
 			g := cells[name]
-			row := []string{c.about, "`" + name + "`", fmt.Sprint(max(len(g.ratios), g.worse)), "-", "-", "-", "-", fmt.Sprint(g.worse), fmt.Sprint(g.unconfined)}
+			row := []string{c.about, "`" + name + "`", fmt.Sprint(max(len(g.ratios), g.worse)), "-", "-", "-", "-", fmt.Sprint(g.worse), fmt.Sprint(g.unconfirmed)}
 			if len(g.ratios) > 0 {
 				row[3], row[4], row[5], row[6] = times(median(g.ratios)), times(slices.Min(g.ratios)), times(slices.Max(g.ratios)), percent(median(g.finds))
 			}
@@ -500,7 +500,7 @@ func barsCheck(d *data) []bar {
 				bar{what: "false alarms of them", limit: fmt.Sprintf("at most %d of %d", checkMaxFalse, checkTrials), measured: shareText(hits),
 					reached: hits.n > 0 && hits.k*checkTrials <= checkMaxFalse*max(hits.n, checkTrials)},
 				bar{what: "longest check of HEAD against itself in which nothing fired", limit: fmt.Sprintf("at most %d s", checkSeconds),
-					measured: fmt.Sprintf("%.0f s", longest), reached: longest > 0 && longest <= checkSeconds})
+					measured: secondsText(longest), reached: longest > 0 && longest <= checkSeconds})
 			continue
 		}
 		least := checkSlowTrials
@@ -508,7 +508,43 @@ func barsCheck(d *data) []bar {
 		if c.leastFound == 1 {
 			limit, least = "every time", 1
 		}
+		if c.factor > 0 {
+			bars = append(bars, barRealised(d, c))
+		}
 		bars = append(bars, bar{what: c.about + ": found", limit: limit, measured: shareText(hits), reached: hits.n >= least && hits.share() >= c.leastFound})
 	}
 	return bars
+}
+
+// barRealised says how large a slowdown really was: what finds one that is
+// larger than it says proves nothing.
+func barRealised(d *data, c change) bar {
+	b := bar{what: c.about + ": what it was, median", limit: fmt.Sprintf("%s, give or take %.2f", times(c.factor), checkNear), measured: "-"}
+	var ratios []float64
+	for _, t := range d.checks {
+		for _, f := range t.Findings {
+			if t.Change == c.name && f.Ratio > 0 && slices.ContainsFunc(c.finds, func(p place) bool { return p.is(f.Place) }) {
+				ratios = append(ratios, f.Ratio)
+			}
+		}
+	}
+	if len(ratios) > 0 {
+		m := median(ratios)
+		b.measured = fmt.Sprintf("%s, median of %s", times(m), count(len(ratios), "trial"))
+		b.reached = m >= c.factor-checkNear && m <= c.factor+checkNear
+	}
+	return b
+}
+
+// is reports whether that is the place.
+func (p place) is(at regress.Place) bool {
+	return at.Unit == p.unit && at.Stack == p.stack && strings.Contains(at.Series, "/case="+p.caseName+"/")
+}
+
+// secondsText is a time in whole seconds, "-" if there is none.
+func secondsText(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f s", v)
 }

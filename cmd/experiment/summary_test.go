@@ -289,7 +289,7 @@ func checked(trials, wrong, found int) []checkTrial {
 		for trial := 1; trial <= 20; trial++ {
 			t := checkTrial{Change: c.name, Trial: trial, Status: regression, Answer: string(regress.Regression), Seconds: 30}
 			p := c.finds[0]
-			t.Findings = []checkedCell{cell(p.caseName, p.unit, regress.Worse, 1.1, 1.1)}
+			t.Findings = []checkedCell{cell(p.caseName, p.unit, regress.Worse, max(1, c.factor), 1.1)}
 			if c.name == "slow-10" && trial > found {
 				t.Status, t.Answer = 0, string(regress.NoRegression)
 				t.Findings = []checkedCell{cell(p.caseName, p.unit, regress.Unconfirmed, 1.05, 1.02)}
