@@ -33,6 +33,10 @@ func environment() []string {
 // mostOutput is how much of what a command says is quoted, in bytes.
 const mostOutput = 4 << 10
 
+// grace is how long a command may take to end once it is asked to: go and git
+// take their temporary files along.
+const grace = 5 * time.Second
+
 // run runs a command in a folder and returns what it prints. It has a process
 // group of its own: a Ctrl-C at the terminal does not reach it, so that what
 // tidies up is not cut short, and the end of the context ends all of it.
@@ -40,12 +44,16 @@ func run(ctx context.Context, dir, name string, args ...string) (string, error) 
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = grace
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if ctx.Err() != nil {
+		if cmd.Process != nil {
+			// Whatever of the group did not take the hint.
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
 		return "", ctx.Err()
 	}
 	if err != nil {

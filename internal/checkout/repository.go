@@ -85,16 +85,28 @@ type Worktree struct {
 	repo *Repository
 }
 
-// tidyLimit is how long it may take to remove a worktree.
-const tidyLimit = 30 * time.Second
+// How long it may take to make a worktree, and to remove it.
+const (
+	makeLimit = 2 * time.Minute
+	tidyLimit = 30 * time.Second
+)
 
 // Checkout puts a commit into the folder dir, which must not be there yet. The
 // worktree must be removed in the end, however that comes about.
 func (r *Repository) Checkout(ctx context.Context, c Commit, dir string) (*Worktree, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	w := &Worktree{Root: filepath.Join(dir, filepath.FromSlash(r.prefix)), dir: dir, repo: r}
-	_, err := run(ctx, r.root, "git", "-c", "core.hooksPath="+os.DevNull, "worktree", "add", "--quiet", "--detach", dir, c.ID)
+	// It is not cut short: half a worktree is one that git does not remove.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeLimit)
+	defer cancel()
+	_, err := run(whole, r.root, "git", "-c", "core.hooksPath="+os.DevNull, "worktree", "add", "--quiet", "--detach", dir, c.ID)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("check out %s: %w", c.Short(), err), w.Remove())
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, w.Remove())
 	}
 	return w, nil
 }
