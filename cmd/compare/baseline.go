@@ -426,8 +426,14 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 // storedRatios screens the ratios, and measures again what fires.
 func (k *checker) storedRatios(older *regress.Baseline) error {
 	begin := time.Now()
+	stored := slices.DeleteFunc(slices.Clone(k.stacks), func(s scenarios.Stack) bool {
+		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
+	})
+	if len(stored) == 0 {
+		return errors.New("the baseline holds no ratios of a stack that can be run here: compare baseline -times adds them")
+	}
 	fresh := &regress.Baseline{}
-	if err := k.ratios(fresh, k.stacks, 1); err != nil {
+	if err := k.ratios(fresh, stored, 1); err != nil {
 		return err
 	}
 	var findings []regress.Finding
@@ -463,7 +469,8 @@ func (k *checker) storedRatios(older *regress.Baseline) error {
 		}
 	}
 	k.report.Findings = append(k.report.Findings, findings...)
-	k.note("ratios differ if they are %.0f %% or more from the stored ones: what the machine did when those were measured is in them", 100*regress.StoredShift)
+	k.note("ratios differ if they are %.0f %% or more from the stored ones, and all of the interval %.0f %% or more: what the machine did when those were measured is in them",
+		100*regress.StoredShift, 100*regress.MinShift)
 	k.tellStep("measured in %v", time.Since(begin).Round(time.Second))
 	return nil
 }

@@ -322,9 +322,10 @@ func (b *Baseline) Comparable(unit string, now Settings) string {
 	return ""
 }
 
-// StoredShift is what a ratio must differ by from a stored one. The stored one
-// was measured once, so that what the machine did that day is in it for good,
-// and no second batch takes it out.
+// StoredShift is what a ratio must differ by from a stored one, by the estimate;
+// and all of its interval must be beyond MinShift. The stored one was measured
+// once, so that what the machine did that day is in it for good, and no second
+// batch takes it out: both are held against the same sample.
 const StoredShift = 0.10
 
 // unpaired compares two samples that were measured apart: Mann and Whitney's
@@ -367,7 +368,8 @@ func unpaired(base, head []float64) (*Batch, error) {
 	}
 	b.Low, b.High = math.Exp(shifts[k-1]), math.Exp(shifts[len(shifts)-k])
 	half := math.Log(b.High/b.Low) / 2
-	b.Finds = math.Expm1(max(math.Log1p(StoredShift), half) + half*quantilePower/quantile95)
-	b.Fired = b.P < Alpha && (b.Ratio >= 1+StoredShift || b.Ratio <= 1/(1+StoredShift))
+	b.Finds = math.Expm1(max(math.Log1p(StoredShift), math.Log1p(MinShift)+half) + half*quantilePower/quantile95)
+	b.Fired = b.P < Alpha && (b.Ratio >= 1+StoredShift && b.Low >= 1+MinShift ||
+		b.Ratio <= 1/(1+StoredShift) && b.High <= 1/(1+MinShift))
 	return b, nil
 }

@@ -168,6 +168,14 @@ func TestStored(t *testing.T) {
 	if f, err := Judge(place, stored, same); err != nil || f.Outcome != Same || f.Kind != Stored {
 		t.Errorf("2 %%: %+v, %v", f, err)
 	}
+	// What was stored on a noisy day is as far off as this, and not surely so.
+	var noisy []float64
+	for i := range 20 {
+		noisy = append(noisy, 1.42+float64(i-10)/32)
+	}
+	if f, err := Judge(place, stored, noisy); err != nil || f.Fired() || f.Screen.P >= Alpha || f.Screen.Ratio < 1+StoredShift {
+		t.Errorf("15 %% in noise: %+v, %v", f.Screen, err)
+	}
 	f, err := Judge(place, stored, more)
 	if err != nil || !f.Fired() {
 		t.Fatalf("20 %%: %+v, %v", f, err)
