@@ -3,7 +3,7 @@
 
 NODE_FOLDERS = rawws/node sio/node
 
-.PHONY: compare champion test check node programs clean
+.PHONY: compare champion test check exact node programs clean
 
 # Arguments go through ARGS: make compare ARGS="-stack rawws,sio -rounds 4"
 compare: node
@@ -29,6 +29,13 @@ check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt would change these files'; exit 1; }
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	cd peers && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+# What is exact, against results/baseline.txt: docs/check.md says what to do if
+# it differs.
+exact: node
+	@mkdir -p bin
+	@go build -o bin/compare ./cmd/compare
+	@bin/compare check -baseline results/baseline.txt
 
 # The npm packages of the Node programs. What is up to date is left alone. Where
 # they cannot be had, compare says what is left out; CI does not go on.

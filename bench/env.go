@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,12 +74,13 @@ func (e *Env) Close() {
 	}
 }
 
-// root is the folder of the repository, or no folder.
-func (e *Env) root() string {
-	if e.machine.Root == "" {
-		return "\x00"
+// roots are the folders of the repository, its other builds' included.
+func (e *Env) roots() []string {
+	roots := []string{e.machine.Root}
+	for _, b := range e.machine.Builds {
+		roots = append(roots, b.Root)
 	}
-	return e.machine.Root
+	return slices.DeleteFunc(roots, func(root string) bool { return root == "" })
 }
 
 // mourning is how long a process that has broken a connection may take to be
@@ -107,15 +110,19 @@ func (e *Env) casualties() error {
 	return errors.Join(errs...)
 }
 
-// start starts a worker that ends with the environment.
-func (e *Env) start(spec worker.Spec, p scenarios.Program) (*worker.Process, error) {
+// start starts a worker that ends with the environment. It is that of a build,
+// or of this program where there is none.
+func (e *Env) start(spec worker.Spec, p scenarios.Program, b Build) (*worker.Process, error) {
 	spec.Start.Program = p.Go
-	if p.Node != "" {
-		if e.machine.Node == "" || e.machine.Root == "" {
-			return nil, fmt.Errorf("%s: needs Node, which was not found", spec.Name)
-		}
-		spec.Argv = []string{e.machine.Node, filepath.Join(e.machine.Root, workerScript)}
-		spec.Start.Program = filepath.Join(e.machine.Root, p.Node)
+	root := cmp.Or(b.Root, e.machine.Root)
+	switch {
+	case p.Node != "" && (e.machine.Node == "" || root == ""):
+		return nil, fmt.Errorf("%s: needs Node, which was not found", spec.Name)
+	case p.Node != "":
+		spec.Argv = []string{e.machine.Node, filepath.Join(root, workerScript)}
+		spec.Start.Program = filepath.Join(root, p.Node)
+	case b.Binary != "":
+		spec.Argv = []string{b.Binary}
 	}
 	proc, err := worker.New(e.ctx, spec)
 	if err != nil {
@@ -160,7 +167,7 @@ func (n *Node) start() error {
 		Name:  "server of " + n.stack.Name,
 		CPUs:  n.env.serverCPUs,
 		Start: worker.Start{Role: worker.Server, Addr: n.addr, Config: n.cfg},
-	}, n.stack.Server)
+	}, n.stack.Server, n.env.machine.Builds[n.stack.Name])
 	if err != nil {
 		return err
 	}
@@ -228,7 +235,7 @@ func (e *Env) Clients(ctx context.Context, s scenarios.Stack) (scenarios.Crew, e
 		CPUs:    e.otherCPUs,
 		Start:   worker.Start{Role: worker.Clients},
 		OnEvent: c.event,
-	}, s.Client)
+	}, s.Client, e.machine.Builds[s.Name])
 	c.Process = p
 	return c, err
 }
@@ -372,7 +379,7 @@ func (e *Env) Load(ctx context.Context, s scenarios.Stack, n scenarios.Node, spe
 		Name:  "load on " + s.Name,
 		CPUs:  e.otherCPUs,
 		Start: worker.Start{Role: worker.Load},
-	}, scenarios.Program{Go: string(s.Protocol)})
+	}, scenarios.Program{Go: string(s.Protocol)}, Build{}) // one instrument for all builds
 	if err != nil {
 		return r, err
 	}

@@ -85,7 +85,7 @@ func commit(ctx context.Context, root string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	changes, err := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain", "--untracked-files=no").Output()
+	changes, err := exec.CommandContext(ctx, "git", "--no-optional-locks", "-C", root, "status", "--porcelain", "--untracked-files=no").Output()
 	return strings.TrimSpace(string(id)), err == nil && len(changes) > 0
 }
 

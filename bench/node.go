@@ -27,6 +27,10 @@ type Machine struct {
 	Version  string            // of Node
 	Packages map[string]string // npm packages of the stacks, by name
 	LeftOut  []record.LeftOut
+
+	// Builds stand at the ends of some stacks, by their names, instead of this
+	// program and the Node programs of this repository.
+	Builds map[string]Build
 }
 
 // probeLimit is how long Node may take to load the packages of a stack.

@@ -265,7 +265,7 @@ func (r *runner) finish(tasks []*task) error {
 type environment interface {
 	scenarios.Env
 	casualties() error
-	root() string // of the repository
+	roots() []string // of the repository
 }
 
 // measure runs one cell.
@@ -292,7 +292,10 @@ func measure(ctx context.Context, env environment, sc scenarios.Scenario, s scen
 			err = fmt.Errorf("%w (%w)", err, cause)
 		}
 		// Where the repository lies is nobody's business.
-		cell.Error = strings.ReplaceAll(err.Error(), env.root()+"/", "")
+		cell.Error = err.Error()
+		for _, root := range env.roots() {
+			cell.Error = strings.ReplaceAll(cell.Error, root+"/", "")
+		}
 		cell.Values = nil // no figure without delivery
 	}
 	cell.N = iterations(cell)

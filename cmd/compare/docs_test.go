@@ -40,6 +40,31 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
+// TestGuide parses every command in the guide for maintainers, in the README's
+// section about it and in the workflow: all flags must be there.
+func TestGuide(t *testing.T) {
+	for _, name := range []string{"docs/check.md", "README.md", ".github/workflows/check.yml", "Makefile"} {
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, m := range regexp.MustCompile("(?m)(?:^ *|^\t@|`|/)compare ((?:check|baseline|trend) -[^`>#\n]*)").FindAllStringSubmatch(string(text), -1) {
+			args := strings.Fields(m[1])
+			if args[0] == "trend" {
+				args = args[:len(args)-1] // the folder ends the flags
+			}
+			found++
+			if status, stdout, stderr := compare(t, append(args, "-h")...); status != exitOK || !strings.Contains(stdout, "Example:") {
+				t.Errorf("%s: compare %s: exit status %d, %s", name, m[1], status, stderr)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s shows no command", name)
+		}
+	}
+}
+
 // TestSamples holds the tables in the README against the runs they name.
 func TestSamples(t *testing.T) {
 	text, err := os.ReadFile(readme)

@@ -5,6 +5,10 @@
 //	        [-rounds N] [-seed N] [-clients N] [-size BYTES] [-rate N] [-out DIR]
 //	compare report [-format table|markdown|csv|json] RUN
 //	compare diff [-unit LIST] [-format table|markdown|csv] OLD NEW
+//	compare check (-against GITREF | -with MODULE@VERSION … | -baseline FILE) [-stack LIST] [-pairs N]
+//	        [-format table|markdown|json] [-out DIR]
+//	compare baseline [-times] [FILE]
+//	compare trend [-format table|markdown|svg|html] [-case LIST] [-unit LIST] DIR
 //	compare serve -stack NAME [-addr HOST:PORT] [-origin LIST]
 //	compare size [-run RUN] [-format table|markdown|json|benchmark]
 //	compare size -side-by-side SCENARIO [-language go|js|all]
@@ -12,8 +16,8 @@
 //	compare list
 //
 // Results go to standard output, progress and warnings to standard error. The
-// exit status is 0 if all went well, 1 after an error, 2 after a wrong use and
-// 130 after an interrupt; what was measured until then is in the run's folder.
+// exit status is 0 if all went well, 1 after an error, 2 after a wrong use, 3
+// if compare check found a regression and 130 after an interrupt; what was measured until then is in the run's folder.
 package main
 
 import (
@@ -38,6 +42,7 @@ const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2
+	exitRegression  = 3
 	exitInterrupted = 130 // 128 and SIGINT, as shells have it
 )
 
@@ -73,6 +78,12 @@ func commands() []command {
 			"compare report -format markdown results/local/20261123-101500", reportCommand},
 		{"diff", "compare two recorded runs",
 			"compare diff -unit server-cpu-sec/msg results/2026-11-25-quick results/local/20261123-101500", diffCommand},
+		{"check", "say whether a change made something worse, or a library did",
+			"compare check -against origin/main", checkCommand},
+		{"baseline", "write the file that compare check -baseline goes by, and say what changed",
+			"compare baseline", baselineCommand},
+		{"trend", "show the ratios of the runs in a folder, commit by commit",
+			"compare trend -format html results > trend.html", trendCommand},
 		{"serve", "serve a chat that any client of the protocol can join",
 			"compare serve -stack sio -addr 127.0.0.1:8080", serveCommand},
 		{"size", "measure the code of both sides and what it brings along",
@@ -167,6 +178,9 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stder
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		fmt.Fprintf(stderr, "Example: %s\nAll flags: compare %s -h\n", cmd.example, cmd.name)
 		return exitUsage
+	case errors.Is(err, errRegression):
+		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
+		return exitRegression
 	case errors.Is(err, errInterrupted) || ctx.Err() != nil:
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		return exitInterrupted
@@ -179,11 +193,8 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stder
 // parse parses the flags of a call. What is left over must be as many
 // arguments as there are names in want.
 func (c *call) parse(want ...string) error {
-	if err := c.flags.Parse(c.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usagef("%v; the flags are %s", err, c.flagNames())
+	if err := c.parseFlags(); err != nil {
+		return err
 	}
 	if c.flags.NArg() != len(want) {
 		if len(want) == 0 {
@@ -192,6 +203,15 @@ func (c *call) parse(want ...string) error {
 		return usagef("want %s, got %d arguments", strings.Join(want, " "), c.flags.NArg())
 	}
 	return nil
+}
+
+// parseFlags parses the flags of a call.
+func (c *call) parseFlags() error {
+	err := c.flags.Parse(c.args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return usagef("%v; the flags are %s", err, c.flagNames())
+	}
+	return err
 }
 
 func (c *call) flagNames() string {

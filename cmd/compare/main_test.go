@@ -61,7 +61,7 @@ func TestWrongUse(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"dance", []string{`unknown command "dance"`, "run", "report", "diff", "serve", "size", "conformance", "list"}},
+		{"dance", []string{`unknown command "dance"`, "run", "report", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "list"}},
 		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
 		{"run extra", []string{`unexpected argument "extra"`}},
 		{"run -stack morse", []string{`unknown stack "morse"`, "floor, rawws, rawws-js, rawws-js-reconnect, rawws-node, rawws-node-reconnect, rawws-reconnect, rawws-resume, sio"}},
@@ -83,6 +83,22 @@ func TestWrongUse(t *testing.T) {
 		{"run -rounds 0 -size 0", []string{"-rounds is 0", "-size is 0"}},
 		{"report", []string{"want RUN"}},
 		{"report -format x y", []string{`unknown format "x"`, "csv, json, markdown, table"}},
+		{"check", []string{"want one of -against GITREF, -baseline FILE and -with MODULE@VERSION"}},
+		{"check -against HEAD -baseline x", []string{"want one of"}},
+		{"check -against HEAD -with a@v1", []string{"want one of"}},
+		{"check -against HEAD x", []string{`unexpected argument "x"`}},
+		{"check -against HEAD -pairs 5", []string{"-pairs is 5; it must be from 6 to 1000"}},
+		{"check -against HEAD -format csv", []string{`unknown format "csv"`, "json, markdown, table"}},
+		{"check -against HEAD -case slow-reader", []string{"-case slow-reader", "nothing to compare in pairs"}},
+		{"check -against HEAD -stack morse", []string{`unknown stack "morse"`}},
+		{"check -against HEAD -times", []string{"-times is for -baseline"}},
+		{"check -baseline x -stack rawws", []string{"-stack is not for -baseline"}},
+		{"check -with a@v1 -stack sio-node", []string{"-with is for Go modules"}},
+		{"baseline x y", []string{"want FILE, got 2 arguments"}},
+		{"trend", []string{"want DIR"}},
+		{"trend -format csv x", []string{`unknown format "csv"`, "html, markdown, svg, table"}},
+		{"trend -unit x y", []string{`unknown unit "x"`}},
+		{"trend -unit , y", []string{"-unit names nothing"}},
 		{"serve", []string{"-stack is missing", "sio-node"}},
 		{"serve -stack rawws,sio", []string{"one stack, not 2"}},
 		{"serve -stack rawws -addr here", []string{`"here" is not a host and a port`}},
@@ -155,7 +171,7 @@ func TestReconnect(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"-h", "help", "run -h", "report -h", "diff -h", "serve -h", "list -h", "size -h", "conformance -h"} {
+	for _, args := range []string{"-h", "help", "run -h", "report -h", "diff -h", "serve -h", "list -h", "size -h", "conformance -h", "check -h", "baseline -h", "trend -h"} {
 		status, stdout, stderr := compare(t, strings.Fields(args)...)
 		if status != exitOK || stderr != "" || !strings.Contains(stdout, "compare") {
 			t.Errorf("%s: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
@@ -174,6 +190,8 @@ func TestErrors(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"report " + dir:                              "does not hold a run",
+		"trend " + dir:                               "no runs in",
+		"check -baseline " + file:                    "holds no figures",
 		"run -stack rawws -out " + file + "/x":       "choose another with -out",
 		"serve -stack rawws -addr 127.0.0.1:9999999": "invalid port",
 	} {

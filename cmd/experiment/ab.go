@@ -81,39 +81,56 @@ func measureAB(s *session) error {
 		steps = 2
 	}
 	s.tell.expect(2 * (s.Pairs*s.Trials + steps*s.Calibration))
-	rawStack, _ := stackOf("rawws")
-	even, slowed := copyOf(rawStack, evenName), copyOf(rawStack, slowName)
-	even.Server.Go, slowed.Server.Go = evenName, slowName
-
-	begin := func(phase string, iterations int) error {
-		if err := os.Setenv(iterationsEnv, strconv.Itoa(iterations)); err != nil {
-			return fmt.Errorf("tell the slow server its iterations: %w", err)
-		}
-		return s.data.write(line{Step: &step{Phase: phase, Iterations: iterations}})
-	}
 	defer os.Unsetenv(iterationsEnv)
-
-	iterations := s.Iterations
-	if iterations == 0 {
-		iterations = firstIterations
-		for i, target := range []float64{max(clearFactor, s.Factor), s.Factor} {
-			phase := fmt.Sprintf("calibration %d", i+1)
-			if err := begin(phase, iterations); err != nil {
-				return err
-			}
-			cells, err := s.run(phase, 0, s.pairsOf(even, slowed, s.Calibration))
-			if err != nil {
-				return err
-			}
-			if iterations, err = scaled(iterations, cells, target); err != nil {
-				return fmt.Errorf("%s: %w", phase, err)
-			}
-		}
-	}
-	if err := begin(trialsPhase, iterations); err != nil {
+	iterations, err := s.calibrate()
+	if err != nil {
 		return err
 	}
+	if err := s.slowBy(trialsPhase, iterations); err != nil {
+		return err
+	}
+	even, slowed := slowStacks()
 	return s.measureTrials(even, slowed)
+}
+
+// slowStacks are the two sides.
+func slowStacks() (even, slowed scenarios.Stack) {
+	rawStack, _ := stackOf("rawws")
+	even, slowed = copyOf(rawStack, evenName), copyOf(rawStack, slowName)
+	even.Server.Go, slowed.Server.Go = evenName, slowName
+	return even, slowed
+}
+
+// slowBy sets the iterations of the slow server for a phase, and records them.
+func (s *session) slowBy(phase string, iterations int) error {
+	if err := os.Setenv(iterationsEnv, strconv.Itoa(iterations)); err != nil {
+		return fmt.Errorf("tell the slow server its iterations: %w", err)
+	}
+	return s.data.write(line{Step: &step{Phase: phase, Iterations: iterations}})
+}
+
+// calibrate returns how many iterations make the server slower by the factor,
+// or those that were given. Whoever calls it unsets what slowBy sets.
+func (s *session) calibrate() (int, error) {
+	if s.Iterations > 0 {
+		return s.Iterations, nil
+	}
+	even, slowed := slowStacks()
+	iterations := firstIterations
+	for i, target := range []float64{max(clearFactor, s.Factor), s.Factor} {
+		phase := fmt.Sprintf("calibration %d", i+1)
+		if err := s.slowBy(phase, iterations); err != nil {
+			return 0, err
+		}
+		cells, err := s.run(phase, 0, s.pairsOf(even, slowed, s.Calibration))
+		if err != nil {
+			return 0, err
+		}
+		if iterations, err = scaled(iterations, cells, target); err != nil {
+			return 0, fmt.Errorf("%s: %w", phase, err)
+		}
+	}
+	return iterations, nil
 }
 
 // scaled returns how many iterations make a server slower by the target, after

@@ -30,6 +30,8 @@ type line struct {
 	Step *step `json:"step,omitempty"`
 	Cell *cell `json:"cell,omitempty"`
 	End  *end  `json:"end,omitempty"`
+
+	Check *checkTrial `json:"check,omitempty"`
 }
 
 // head is the first line.
@@ -118,6 +120,7 @@ type data struct {
 	head
 	steps   []step
 	cells   []cell
+	checks  []checkTrial
 	end     *end
 	damaged []string // lines that could not be read
 }
@@ -172,6 +175,8 @@ func parse(name string, text []byte) (*data, error) {
 			d.steps = append(d.steps, *l.Step)
 		case l.Cell != nil:
 			d.cells = append(d.cells, *l.Cell)
+		case l.Check != nil:
+			d.checks = append(d.checks, *l.Check)
 		case l.End != nil:
 			d.end = l.End
 		default:

@@ -55,7 +55,7 @@ type experiment struct {
 }
 
 func experiments() []experiment {
-	return []experiment{aa, ab, stall, delay, receive, warmup, idle, lateness}
+	return []experiment{aa, ab, stall, delay, receive, warmup, idle, lateness, check}
 }
 
 // usageError is a wrong use of the command line.

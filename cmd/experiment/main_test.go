@@ -6,7 +6,9 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -176,12 +178,60 @@ var tiny = map[string]struct {
 	"warmup":   {"-stack rawws,sio -base 30 -rounds 1 -window 20ms", 12, "| 30 to 60 | 60 to 120 |"},
 	"idle":     {"-stack rawws,sio -clients 20 -rounds 1 -hold 10ms", 2, "0 of 20 in 10ms, in 1 of 1 round"},
 	"lateness": {"-rounds 2 -warmup 30 -window 50ms", 2, "median of 2 rounds"},
+	"check":    {"-trials 0 -slow-trials 0 -exact-trials 1 -stack rawws", 0, "| one more byte in each envelope: found | every time | 100.0 % (1 of 1;"},
+}
+
+// cleanTree is a copy of this tree as a repository without changes, in which
+// checks can be tried.
+func cleanTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, code{os.DirFS("../..")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"init --quiet", "add --all", "-c user.name=ann -c user.email=ann@example.com commit --quiet --message=all"} {
+		cmd := exec.Command("git", strings.Fields(args)...)
+		cmd.Dir, cmd.Env = dir, environment()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v: %s", args, err, out)
+		}
+	}
+	return dir
+}
+
+// code is a tree without what is not code. In a worktree .git is a file that
+// would make the copy one of ours.
+type code struct{ fs.FS }
+
+// ReadDir implements fs.ReadDirFS.
+func (c code) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(c.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return slices.Contains([]string{".git", "results", "bin", "node_modules"}, e.Name())
+	}), err
+}
+
+// TestCheckDirty refuses to try checks on a tree with changes.
+func TestCheckDirty(t *testing.T) {
+	tree := cleanTree(t)
+	t.Chdir(tree)
+	if err := os.WriteFile("note.txt", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	status, stdout, stderr := runHere(t.Context(), "check", "-stack", "rawws", "-out", dir)
+	if status != exitError || !strings.Contains(stderr, "note.txt: commit them first") || !strings.Contains(stdout, "Not all of it was measured") {
+		t.Errorf("exit status %d, %s%s", status, stdout, stderr)
+	}
 }
 
 // TestRun runs every experiment in its smallest form, on this binary.
 func TestRun(t *testing.T) {
 	for _, e := range experiments() {
 		t.Run(e.name, func(t *testing.T) {
+			if e.name == check.name {
+				t.Chdir(cleanTree(t))
+			}
 			dir := filepath.Join(t.TempDir(), "data")
 			args := append([]string{e.name, "-seed", "5", "-out", dir}, strings.Fields(tiny[e.name].args)...)
 			status, stdout, stderr := runHere(t.Context(), args...)

@@ -34,6 +34,9 @@ type settings struct {
 	Calibration int     `json:"calibration,omitempty"` // pairs of a step
 	Iterations  int     `json:"iterations,omitempty"`  // that were given; 0 calibrates
 
+	SlowTrials  int `json:"slowTrials,omitempty"`  // of check, with each of the slowdowns
+	ExactTrials int `json:"exactTrials,omitempty"` // of check, with each of the exact changes
+
 	Bases []int `json:"bases,omitempty"` // deliveries of a warm-up
 
 	Pause time.Duration `json:"pauseNs,omitempty"`

@@ -15,6 +15,7 @@ import (
 
 	"wsvsio/internal/record"
 	"wsvsio/internal/reference"
+	"wsvsio/internal/regress"
 	"wsvsio/internal/stats"
 	"wsvsio/scenarios"
 )
@@ -86,6 +87,7 @@ type recording struct {
 	head  head
 	steps []step
 	cells []cell
+	check []checkTrial
 	why   string
 	torn  bool // it ends in the middle of a line
 }
@@ -104,6 +106,9 @@ func (r recording) keep(t *testing.T) (dir string) {
 	}
 	for _, c := range r.cells {
 		lines = append(lines, line{Cell: &c})
+	}
+	for _, c := range r.check {
+		lines = append(lines, line{Check: &c})
 	}
 	if !r.torn {
 		lines = append(lines, line{End: &end{r.head.Started.Add(time.Hour), r.why}})
@@ -224,6 +229,8 @@ func recordings(t *testing.T) map[string]struct {
 		return cells
 	}
 
+	checkSettings := settings{Stacks: []string{"rawws", "sio"}, Case: steady, Trials: 50, SlowTrials: 20, ExactTrials: 20, Pairs: 20, Factor: 1.1, Calibration: 60}
+
 	type test = struct {
 		recording
 		status int
@@ -254,7 +261,64 @@ func recordings(t *testing.T) map[string]struct {
 		"receive-few":   {recording{head: newHead("receive", receiveSettings), cells: received(0)[:19*5]}, exitError},
 		"receive-other": {recording{head: newHead("receive", receiveSettings), cells: received(0.7)}, exitError},
 		"lateness":      {recording{head: newHead("lateness", lateSettings), cells: lates}, exitOK},
+		"check":         {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 1, 15)}, exitOK},
+		"check-missed":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 2, 13)}, exitError},
+		"check-few":     {recording{head: newHead("check", checkSettings), check: checked(20, 0, 0)[:20], why: "it was interrupted"}, exitError},
 		"lateness-late": {recording{head: newHead("lateness", lateSettings), cells: lates[1:]}, exitError},
+	}
+}
+
+// checked are trials of checks: so many of HEAD against itself, of which some
+// are false alarms, and twenty of each change, of which 10 % is found so many
+// times.
+func checked(trials, wrong, found int) []checkTrial {
+	cell := func(name, unit string, outcome regress.Outcome, ratio, again float64) checkedCell {
+		return checkedCell{Place: regress.Place{Series: "Broadcast/case=" + name + "/clients=1", Stack: "rawws", Unit: unit}, Outcome: outcome, Ratio: ratio, P: 0.01, Finds: 0.07, Again: again}
+	}
+	var all []checkTrial
+	for trial := 1; trial <= trials; trial++ {
+		t := checkTrial{Change: "nothing", Trial: trial, Answer: string(regress.NoRegression), Seconds: 200 + float64(trial)}
+		t.Findings = []checkedCell{cell("steady", cpuUnit, regress.Same, 1.001, 0)}
+		if trial <= wrong {
+			t.Status, t.Answer = regression, string(regress.Regression)
+			t.Findings = []checkedCell{cell("steady", cpuUnit, regress.Worse, 1.06, 1.06)}
+		}
+		all = append(all, t)
+	}
+	for _, c := range changes[1:] {
+		for trial := 1; trial <= 20; trial++ {
+			t := checkTrial{Change: c.name, Trial: trial, Status: regression, Answer: string(regress.Regression), Seconds: 30}
+			p := c.finds[0]
+			t.Findings = []checkedCell{cell(p.caseName, p.unit, regress.Worse, max(1, c.factor), 1.1)}
+			if c.name == "slow-10" && trial > found {
+				t.Status, t.Answer = 0, string(regress.NoRegression)
+				t.Findings = []checkedCell{cell(p.caseName, p.unit, regress.Unconfirmed, 1.05, 1.02)}
+			}
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// TestFoundChange is what counts as found: in the cell in which the change
+// shows, and as a regression.
+func TestFoundChange(t *testing.T) {
+	worse := checkedCell{Place: regress.Place{Series: "Broadcast/case=steady/clients=100", Stack: "rawws", Unit: cpuUnit}, Outcome: regress.Worse}
+	elsewhere, once := worse, worse
+	elsewhere.Stack, once.Outcome = "sio", regress.Unconfirmed
+	for _, tt := range []struct {
+		trial checkTrial
+		want  bool
+	}{
+		{checkTrial{Status: regression, Findings: []checkedCell{worse}}, true},
+		{checkTrial{Status: 1, Findings: []checkedCell{worse}}, false},
+		{checkTrial{Status: regression, Findings: []checkedCell{elsewhere}}, false},
+		{checkTrial{Status: regression, Findings: []checkedCell{once}}, false},
+		{checkTrial{Status: regression}, false},
+	} {
+		if got := tt.trial.found(changes[1]); got != tt.want {
+			t.Errorf("%+v: %t", tt.trial, got)
+		}
 	}
 }
 
@@ -489,10 +553,11 @@ func TestDamaged(t *testing.T) {
 
 // FuzzParse reads data of any kind, and makes a summary of what it holds.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"aa", "ab", "stall", "delay", "receive", "warmup", "idle", "lateness"} {
+	for _, name := range []string{"aa", "ab", "stall", "delay", "receive", "warmup", "idle", "lateness", "check"} {
 		f.Add([]byte(`{"head":{"format":1,"experiment":"` + name + `","settings":{"stacks":["rawws"],"bases":[1],"rounds":1,"pairs":8}}}
 {"step":{"phase":"trials","iterations":5}}
 {"cell":{"phase":"trials","trial":1,"round":1,"order":1,"case":"open","stack":"rawws-a","values":{"server-cpu-sec/msg":1}}}
+{"check":{"change":"slow-10","trial":1,"status":3,"answer":"regression","seconds":9,"findings":[{"series":"X/case=steady/a","stack":"rawws","unit":"server-cpu-sec/msg","outcome":"worse","ratio":1.1,"again":1.1}]}}
 {"cell":{"round":1,"order":1,"case":"open","stack":"rawws","histograms":[{"name":"latency/x","data":"!"}]}}
 {"end":{}}`))
 	}

@@ -59,6 +59,11 @@ type Process struct {
 // request; Node needs 0.1 s, under load on a small machine ten times that.
 const startLimit = 20 * time.Second
 
+// ErrVersion is wrapped by the error of New for a worker that speaks another
+// version of the control protocol, as that of another commit may. It says so
+// itself, in words: an old one knows no more.
+var ErrVersion = errors.New("another version of the control protocol")
+
 // New starts a worker. It is killed when the context ends, and by the system
 // when this process dies.
 func New(ctx context.Context, spec Spec) (*Process, error) {
@@ -105,6 +110,9 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 	spec.Start.Protocol = Version
 	if err := p.Call(limited, "start", spec.Start, &p.Started); err != nil {
 		p.Kill()
+		if strings.Contains(err.Error(), "control protocol") {
+			err = fmt.Errorf("%w: %w", ErrVersion, err)
+		}
 		return nil, err
 	}
 	return p, nil

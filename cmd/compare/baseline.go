@@ -1,0 +1,476 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"wsvsio/bench"
+	"wsvsio/internal/codesize"
+	"wsvsio/internal/record"
+	"wsvsio/internal/regress"
+	"wsvsio/internal/report"
+	"wsvsio/scenarios"
+)
+
+// What a baseline holds: bytes, requests and allocations of these cases on
+// these stacks, each looked at once, and what the code counts. The plain
+// clients in Node come in where clients connect.
+const (
+	exactCases  = "echo,both-ways,connect"
+	exactStacks = "rawws,sio,rawws-js,sio-js,rawws-node,sio-node"
+)
+
+// countRounds is how often a server is counted that tells its allocations: the
+// median leaves out what its runtime does once in a while.
+const countRounds = 3
+
+// The cells whose ratios to the twin a baseline holds, and in how many rounds
+// they are measured.
+const (
+	ratioCases  = "echo,steady"
+	ratioStacks = "floor,rawws,sio,rawws-node,sio-node"
+	ratioRounds = 20
+)
+
+// baselineName is where the baseline of this repository is.
+const baselineName = "results/baseline.txt"
+
+func baselineCommand(c *call) error {
+	times := c.flags.Bool("times", false, "measure the ratios of CPU and latency to the twin anew, too, which takes minutes (default keeps those in the file)")
+	seed := c.flags.Uint64("seed", 0, "seed of the order in which the ratios are measured (default random)")
+	if err := c.parseFlags(); err != nil {
+		return err
+	}
+	if n := c.flags.NArg(); n > 1 {
+		return usagef("want FILE, got %d arguments", n)
+	}
+	if !c.given()["seed"] {
+		*seed = rand.Uint64()
+	}
+	k := &checker{call: c, order: rand.New(rand.NewPCG(*seed, 0)), report: &regress.Report{}}
+	name, err := k.inRepository(c.flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	older, err := regress.ReadBaseline(name)
+	switch {
+	case errors.Is(err, regress.ErrFormat):
+		return err // not ours to write over
+	case err != nil:
+		older = &regress.Baseline{}
+		fmt.Fprintf(c.stderr, "%s is new\n", name)
+	}
+	now, err := k.exact()
+	if err != nil {
+		return err
+	}
+	if *times {
+		if err := k.ratios(now, bench.Stacks(), 1); err != nil {
+			return err
+		}
+	}
+	if len(k.report.Failures) > 0 {
+		return fmt.Errorf("%w, and %s is as it was: %s", errFailed, name, strings.Join(k.report.Failures, "; "))
+	}
+	// What this machine cannot measure stays as it is.
+	measured := make(map[string]bool)
+	for _, f := range now.Figures {
+		measured[f.Stack] = true
+	}
+	for _, f := range older.Figures {
+		if i := slices.IndexFunc(now.Figures, func(n regress.Figure) bool { return n.Place == f.Place }); i >= 0 {
+			// What is the same within its limits stays as it is, so that the
+			// file changes only where the code does.
+			if why := older.Comparable(f.Unit, now.Settings); f.Limited() && why == "" {
+				finding, err := regress.Judge(f.Place, f.Values, now.Figures[i].Values)
+				if err == nil && finding.Outcome == regress.Same {
+					now.Figures[i] = f
+				}
+			}
+			continue
+		}
+		ratio := f.Ratio()
+		if ratio && !*times || k.leftOut[f.Stack] || k.lost(f.Place) {
+			now.Figures = append(now.Figures, f)
+			if ratio {
+				now.Ratios = older.Ratios
+			}
+		}
+	}
+	for _, text := range k.report.Notes {
+		fmt.Fprintln(c.stderr, text)
+	}
+	if err := now.Save(name); err != nil {
+		return err
+	}
+	return changed(older, now).Terminal(c.stdout)
+}
+
+// changed is a table of what is different in a new baseline.
+func changed(older, now *regress.Baseline) report.Sheet {
+	s := report.Sheet{Title: "what has changed in the baseline", Head: []string{"benchmark", "unit", "before", "now"}, Texts: 2}
+	row := func(p regress.Place, before, after string) {
+		name := p.Series
+		if p.Stack != "" {
+			name += "/stack=" + p.Stack
+		}
+		s.Rows = append(s.Rows, []string{name, p.Unit, before, after})
+	}
+	show := func(f regress.Figure) string {
+		if len(f.Values) == 1 {
+			return fmt.Sprintf("%.10g", f.Values[0])
+		}
+		return fmt.Sprintf("%.4g, median of %d", record.Median(f.Values), len(f.Values))
+	}
+	if len(older.Figures) == 0 {
+		s.Notes = []string{fmt.Sprintf("new: %d", len(now.Figures))}
+		return s
+	}
+	same := 0
+	for _, f := range now.Figures {
+		old, there := older.Of(f.Place)
+		switch {
+		case !there:
+			row(f.Place, "-", show(f))
+		case slices.Equal(old.Values, f.Values):
+			same++
+		default:
+			row(f.Place, show(old), show(f))
+		}
+	}
+	for _, f := range older.Figures {
+		if _, there := now.Of(f.Place); !there {
+			row(f.Place, show(f), "-")
+		}
+	}
+	s.Notes = []string{fmt.Sprintf("as before: %d", same)}
+	return s
+}
+
+// inRepository looks for the repository, and returns the name of the baseline
+// in it if there is no other.
+func (k *checker) inRepository(name string) (string, error) {
+	stacks, err := choose("stack", exactStacks+","+ratioStacks, bench.Stacks(), func(s scenarios.Stack) string { return s.Name })
+	if err != nil {
+		return "", err
+	}
+	machine, can, err := k.look(stacks)
+	if err != nil {
+		return "", err
+	}
+	if machine.Root == "" {
+		return "", errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
+	}
+	k.leftOut = make(map[string]bool)
+	for _, l := range machine.LeftOut {
+		k.leftOut[l.Stack] = true
+		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
+	}
+	k.machine, k.stacks = machine, can
+	k.report.Environment = bench.LookAround(k.ctx, machine)
+	if name == "" {
+		name = filepath.Join(machine.Root, filepath.FromSlash(baselineName))
+	}
+	return name, nil
+}
+
+// exact measures what a baseline holds but for the ratios.
+func (k *checker) exact() (*regress.Baseline, error) {
+	settings := regress.SettingsOf(k.report.Environment)
+	b := &regress.Baseline{Settings: settings, Ratios: settings}
+	parts, err := chooseParts(defaultScenario, exactCases, scenarios.Quick, override{})
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		for j, c := range parts[i].Cases {
+			// What is counted does not depend on how warm a server is.
+			parts[i].Cases[j].Warmup = min(c.Warmup, c.GoWarmup)
+		}
+	}
+	stacks := named(exactStacks, k.stacks)
+	ofGo := slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return s.NeedsNode() })
+	ofNode := slices.DeleteFunc(stacks, func(s scenarios.Stack) bool { return !s.NeedsNode() })
+	k.tellStep("counting bytes, requests and allocations")
+	counted := &regress.Baseline{}
+	for _, plan := range []bench.Plan{
+		{Parts: parts, Stacks: ofGo, Rounds: countRounds, Seed: k.order.Uint64()},
+		{Parts: parts, Stacks: ofNode, Rounds: 1, Seed: k.order.Uint64()},
+	} {
+		if len(plan.Stacks) == 0 {
+			continue
+		}
+		err = k.cellsOf(plan, func(cell record.Cell) {
+			i := slices.IndexFunc(plan.Stacks, func(s scenarios.Stack) bool { return s.Name == cell.Stack })
+			for _, u := range regress.Units {
+				v, ok := cell.Value(u.Name)
+				if ok && (u.Kind == regress.Exact || u.Kind == regress.Limited) && judged(u, cell.Case, plan.Stacks[i]) {
+					counted.Add(regress.Place{Series: record.SeriesName(cell.Scenario, cell.Case), Stack: cell.Stack, Unit: u.Name}, v)
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range counted.Figures {
+		b.Add(f.Place, record.Median(f.Values))
+	}
+	return b, k.code(b)
+}
+
+// code adds what the code counts.
+func (k *checker) code(b *regress.Baseline) error {
+	k.tellStep("measuring the code")
+	ctx, cancel := k.untilStopped()
+	defer cancel()
+	r, err := codesize.Measure(ctx, k.machine.Root)
+	if err != nil {
+		return k.interrupted(ctx, err)
+	}
+	for _, l := range r.LeftOut {
+		k.lostCode = true
+		k.note("not compared: %s: %s; to add it: %s", l.What, l.Reason, l.Mend)
+	}
+	for _, p := range r.Problems {
+		k.report.Failures = append(k.report.Failures, p.String())
+	}
+	var text bytes.Buffer
+	if err := r.Benchmark(&text); err != nil {
+		return err
+	}
+	// It is read as the file is, which has a setting more.
+	sizes, err := regress.ParseBaseline("the size of the code", append(fmt.Appendf(nil, "baseline: %d\n", regress.BaselineFormat), text.Bytes()...))
+	if err != nil {
+		return err
+	}
+	b.Figures = append(b.Figures, sizes.Figures...)
+	return nil
+}
+
+// lost reports whether a figure is of code that this machine cannot measure: a
+// page takes the packages of npm.
+func (k *checker) lost(p regress.Place) bool {
+	return k.lostCode && strings.HasPrefix(p.Series, "Size/page=")
+}
+
+// cellsOf runs a plan and passes on what was measured; what failed is among
+// the failures.
+func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) error {
+	if err := plan.Check(); err != nil {
+		return err
+	}
+	show := newProgress(k.stderr, plan)
+	err := bench.Run(k.ctx, k.machine, plan, k.stop, show.begin, func(cell record.Cell) error {
+		show.end(cell)
+		if cell.Error != "" {
+			k.report.Failures = append(k.report.Failures, fmt.Sprintf("%s on %s: %s", cell.Case.Name, cell.Stack, cell.Error))
+		} else if cell.Measured() {
+			use(cell)
+		}
+		return nil
+	})
+	show.close()
+	if errors.Is(err, bench.ErrStopped) {
+		return errInterrupted
+	}
+	return err
+}
+
+// ratios measures the ratios of some stacks to their twins, in so many times
+// the rounds, and adds them.
+func (k *checker) ratios(b *regress.Baseline, of []scenarios.Stack, times int) error {
+	parts, err := chooseParts(defaultScenario, ratioCases, scenarios.Quick, override{})
+	if err != nil {
+		return err
+	}
+	list := named(ratioStacks, k.stacks)
+	for i := range parts {
+		for j := range parts[i].Cases {
+			parts[i].Cases[j].Repeats = repeats
+		}
+	}
+	for _, s := range list {
+		i := slices.IndexFunc(list, func(t scenarios.Stack) bool { return t.Name == s.Twin })
+		if i < 0 || !slices.ContainsFunc(of, func(o scenarios.Stack) bool { return o.Name == s.Name }) {
+			continue
+		}
+		k.tellStep("measuring %s beside %s", s.Name, s.Twin)
+		rounds := times * ratioRounds
+		if s.NeedsNode() {
+			rounds /= 2
+		}
+		run := &record.Run{Stacks: []scenarios.Stack{list[i], s}}
+		plan := bench.Plan{Parts: parts, Stacks: run.Stacks, Rounds: rounds, Seed: k.order.Uint64()}
+		if err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) }); err != nil {
+			return err
+		}
+		for _, g := range run.Group() {
+			for unit, ratio := range map[string]string{"server-cpu-sec/msg": regress.CPURatio, "p50-sec/msg": regress.P50Ratio} {
+				own, twin := g.Rows[1].Values(unit), g.Rows[0].Values(unit)
+				for n := range min(len(own), len(twin)) {
+					if own[n] > 0 && twin[n] > 0 {
+						b.Add(regress.Place{Series: record.SeriesName(g.Scenario, g.Case), Stack: s.Name, Unit: ratio}, own[n]/twin[n])
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// named picks from stacks those of a list, in the order of the stacks.
+func named(list string, stacks []scenarios.Stack) []scenarios.Stack {
+	names := split(list)
+	return slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return !slices.Contains(names, s.Name) })
+}
+
+// baseline holds the present code against a file.
+func (k *checker) baseline(file string, times bool) error {
+	older, err := regress.ReadBaseline(file)
+	if err != nil {
+		return err
+	}
+	if _, err := k.inRepository(file); err != nil {
+		return err
+	}
+	here := regress.SettingsOf(k.report.Environment)
+	if times {
+		if why := older.Comparable(regress.CPURatio, here); why != "" {
+			return fmt.Errorf("the ratios in %s are not of this machine: %s; leave out -times, or measure them here: compare baseline -times", file, why)
+		}
+	}
+	k.report.Base, k.report.Head = filepath.Base(file), headOf(k.report.Environment)
+	now, err := k.exact()
+	if err != nil {
+		return err
+	}
+	if err := k.against(older, now, here); err != nil {
+		return err
+	}
+	if times {
+		return k.storedRatios(older)
+	}
+	return nil
+}
+
+func headOf(e record.Environment) string {
+	switch {
+	case e.Commit == "":
+		return "this tree"
+	case e.Dirty:
+		return e.Commit + "+dirty"
+	}
+	return e.Commit
+}
+
+// against judges what is exact, and allocations.
+func (k *checker) against(older, now *regress.Baseline, here regress.Settings) error {
+	reasons := make(map[string]int)
+	compared := 0
+	for _, f := range older.Figures {
+		u, known := regress.UnitOf(f.Unit)
+		if known && u.Kind == regress.Stored {
+			continue
+		}
+		if !known {
+			return fmt.Errorf("%w: its unit %s is not known here", regress.ErrFormat, f.Unit)
+		}
+		if why := older.Comparable(f.Unit, here); why != "" {
+			reasons[why]++
+			continue
+		}
+		measured, there := now.Of(f.Place)
+		if !there {
+			if !k.leftOut[f.Stack] && !k.lost(f.Place) {
+				k.report.Failures = append(k.report.Failures, fmt.Sprintf("there is no such cell any more: %v", f.Place))
+			}
+			continue
+		}
+		finding, err := regress.Judge(f.Place, f.Values, measured.Values)
+		if err != nil {
+			return err
+		}
+		compared++
+		k.report.Findings = append(k.report.Findings, finding)
+	}
+	for why, n := range reasons {
+		k.note("not compared: %d figures that depend on the toolchain: %s", n, why)
+	}
+	added := 0
+	for _, f := range now.Figures {
+		if _, there := older.Of(f.Place); !there {
+			added++
+		}
+	}
+	if added > 0 {
+		k.note("not in the baseline yet: %d figures; compare baseline adds them", added)
+	}
+	if slices.ContainsFunc(k.report.Findings, func(f regress.Finding) bool {
+		return f.Outcome == regress.Worse || f.Outcome == regress.Better
+	}) {
+		k.note("if that is meant, compare baseline writes it down, and what has changed is part of the change")
+	}
+	if compared == 0 {
+		return errors.New("nothing in the baseline can be compared here")
+	}
+	return nil
+}
+
+// storedRatios screens the ratios, and measures again what fires.
+func (k *checker) storedRatios(older *regress.Baseline) error {
+	begin := time.Now()
+	stored := slices.DeleteFunc(slices.Clone(k.stacks), func(s scenarios.Stack) bool {
+		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
+	})
+	if len(stored) == 0 {
+		return errors.New("the baseline holds no ratios of a stack that can be run here: compare baseline -times adds them")
+	}
+	fresh := &regress.Baseline{}
+	if err := k.ratios(fresh, stored, 1); err != nil {
+		return err
+	}
+	var findings []regress.Finding
+	var again []scenarios.Stack
+	for _, f := range older.Figures {
+		u, _ := regress.UnitOf(f.Unit)
+		measured, there := fresh.Of(f.Place)
+		if u.Kind != regress.Stored || !there {
+			continue
+		}
+		finding, err := regress.Judge(f.Place, f.Values, measured.Values)
+		if err != nil {
+			return err
+		}
+		if finding.Fired() {
+			again = append(again, named(f.Stack, k.stacks)...)
+		}
+		findings = append(findings, finding)
+	}
+	if len(again) > 0 {
+		second := &regress.Baseline{}
+		if err := k.ratios(second, again, confirms); err != nil {
+			return err
+		}
+		for i := range findings {
+			if f := &findings[i]; f.Fired() {
+				stored, _ := older.Of(f.Place)
+				measured, _ := second.Of(f.Place)
+				if err := f.Confirmed(stored.Values, measured.Values); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	k.report.Findings = append(k.report.Findings, findings...)
+	k.note("ratios differ if they are %.0f %% or more from the stored ones, and all of the interval %.0f %% or more: what the machine did when those were measured is in them",
+		100*regress.StoredShift, 100*regress.MinShift)
+	k.tellStep("measured in %v", time.Since(begin).Round(time.Second))
+	return nil
+}

@@ -1,0 +1,291 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// git runs git in a folder.
+func git(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	out, err := run(t.Context(), dir, "git", append([]string{"-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
+}
+
+// put writes a file.
+func put(t *testing.T, text string, name ...string) {
+	t.Helper()
+	file := filepath.Join(name...)
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o777); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newRepository has two commits. The module is in the folder prefix of it.
+func newRepository(t *testing.T, prefix string) (*Repository, string) {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	top := t.TempDir()
+	root := filepath.Join(top, prefix)
+	git(t, top, "init", "--quiet")
+	for _, text := range []string{"one", "two"} {
+		put(t, text, root, "file")
+		put(t, "{}", root, "rawws/node/package-lock.json")
+		put(t, "node_modules\n", root, ".gitignore")
+		git(t, top, "add", "--all")
+		git(t, top, "commit", "--quiet", "--message", "commit "+text)
+	}
+	r, err := Open(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, root
+}
+
+func TestResolve(t *testing.T) {
+	r, root := newRepository(t, "")
+	git(t, root, "tag", "-m", "annotated", "v1", "HEAD~1")
+	head := git(t, root, "rev-parse", "HEAD")
+	for ref, subject := range map[string]string{"HEAD": "commit two", "HEAD~1": "commit one", "v1": "commit one", head[:8]: "commit two"} {
+		c, err := r.Resolve(t.Context(), ref)
+		if err != nil || c.Subject != subject || len(c.ID) != 40 || len(c.Short()) != 12 {
+			t.Errorf("%s: %+v, %v", ref, c, err)
+		}
+	}
+	for _, ref := range []string{"", "nowhere", "HEAD~5", "--all", "-h", "HEAD:file", "a b", "@{u}"} {
+		if c, err := r.Resolve(t.Context(), ref); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%q: %+v, %v", ref, c, err)
+		}
+	}
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	git(t, root, "clone", "--quiet", "--depth=1", "file://"+root, shallow)
+	s, err := Open(t.Context(), shallow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Resolve(t.Context(), "HEAD~1"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "--unshallow") {
+		t.Errorf("in a shallow clone: %v", err)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	r, root := newRepository(t, "")
+	if files, err := r.Changes(t.Context()); err != nil || len(files) > 0 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	put(t, "three", root, "file")
+	put(t, "", root, "new name")
+	put(t, "", root, "node_modules/ignored")
+	files, err := r.Changes(t.Context())
+	if want := []string{"file", "new name"}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("%q, %v, want %q", files, err, want)
+	}
+}
+
+// TestCheckout puts a commit beside the tree and takes it away again.
+func TestCheckout(t *testing.T) {
+	for _, prefix := range []string{"", "a/b"} {
+		r, root := newRepository(t, prefix)
+		// A hook of the user's that would be run by git as the user does it.
+		ran := filepath.Join(t.TempDir(), "ran")
+		put(t, "#!/bin/sh\ntouch '"+ran+"'\n", git(t, root, "rev-parse", "--absolute-git-dir"), "hooks", "post-checkout")
+		// As in a hook, where git is tied to the index of a commit under way.
+		t.Setenv("GIT_INDEX_FILE", filepath.Join(t.TempDir(), "index"))
+		before := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list")
+		c, err := r.Resolve(t.Context(), "HEAD~1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(w.Root, "file")); err != nil || string(text) != "one" {
+			t.Errorf("%q: %q, %v", prefix, text, err)
+		}
+		put(t, "", w.Root, "what a build leaves")
+		if err := w.Remove(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: the folder is still there: %v", prefix, err)
+		}
+		if after := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list"); after != before {
+			t.Errorf("%q: %q, before %q", prefix, after, before)
+		}
+		if _, err := os.Stat(filepath.Join(git(t, root, "rev-parse", "--absolute-git-dir"), "worktrees")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: git still knows it: %v", prefix, err)
+		}
+		if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: the hook was run", prefix)
+		}
+	}
+}
+
+// TestHalfMade removes worktrees that git does not recognise any more, or has
+// never finished.
+func TestHalfMade(t *testing.T) {
+	r, root := newRepository(t, "")
+	c, err := r.Resolve(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, harm := range map[string]func(dir string) error{
+		"without its .git": func(dir string) error { return os.Remove(filepath.Join(dir, ".git")) },
+		"without a folder": os.RemoveAll,
+		"locked": func(dir string) error {
+			git(t, root, "worktree", "lock", dir)
+			return nil
+		},
+	} {
+		w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(harm(w.dir), w.Remove()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
+			t.Errorf("%s: still there: %s", name, list)
+		}
+		if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is still there: %v", name, err)
+		}
+	}
+}
+
+// TestInterrupted ends the context before, and leaves nothing.
+func TestInterrupted(t *testing.T) {
+	r, root := newRepository(t, "")
+	c, err := r.Resolve(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := filepath.Join(t.TempDir(), "tree")
+	if w, err := r.Checkout(ctx, c, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", w, err)
+	}
+	if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
+		t.Errorf("left behind: %s", list)
+	}
+}
+
+// TestPackages takes packages over where the lock files are equal, and else has
+// npm install them.
+func TestPackages(t *testing.T) {
+	r, root := newRepository(t, "")
+	put(t, "1", root, "rawws/node/node_modules/ws/index.js")
+	bin := t.TempDir()
+	put(t, "#!/bin/sh\nmkdir node_modules && echo \"$@\" > node_modules/installed\n", bin, "npm")
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	try := func() (*Worktree, []error) {
+		t.Helper()
+		c, err := r.Resolve(t.Context(), "HEAD~1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := w.Remove(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(filepath.Join(root, "rawws/node/node_modules/ws/index.js")); err != nil {
+				t.Errorf("the packages of the tree are gone: %v", err)
+			}
+		})
+		problems, err := w.Packages(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w, problems
+	}
+	w, problems := try()
+	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/ws/index.js")); err != nil || string(text) != "1" || len(problems) > 0 {
+		t.Errorf("equal lock files: %q, %v, %v", text, err, problems)
+	}
+	put(t, "{\"other\": 1}", root, "rawws/node/package-lock.json")
+	w, problems = try()
+	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/installed")); err != nil || !strings.HasPrefix(string(text), "ci ") || len(problems) > 0 {
+		t.Errorf("other lock files: %q, %v, %v", text, err, problems)
+	}
+	put(t, "#!/bin/sh\necho no such package >&2\nexit 1\n", bin, "npm")
+	if _, problems = try(); len(problems) != 1 || !strings.Contains(problems[0].Error(), "no such package") {
+		t.Errorf("npm fails: %v", problems)
+	}
+}
+
+// TestWith looks at what is asked for before anything is fetched.
+func TestWith(t *testing.T) {
+	for _, bad := range []string{"", "x", "@v1", "github.com/gorilla/websocket", "github.com/gorilla/websocket@", "-x@v1", "example.com/none@v1.0.0"} {
+		changes, err := With(t.Context(), "../..", t.TempDir(), filepath.Join(t.TempDir(), "out"), []string{bad})
+		if !errors.Is(err, ErrModule) {
+			t.Errorf("%q: %v, %v", bad, changes, err)
+		}
+	}
+	before, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The present version is in the cache of modules.
+	present := "github.com/gorilla/websocket"
+	versions, err := modules(t.Context(), "../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	changes, err := With(t.Context(), "../..", t.TempDir(), out, []string{present + "@" + versions[present]})
+	if err != nil || len(changes) > 0 {
+		t.Errorf("the present version: %v, %v", changes, err)
+	}
+	if _, err := os.Stat(out); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile("../../go.mod"); err != nil || string(after) != string(before) {
+		t.Errorf("go.mod has changed: %v", err)
+	}
+}
+
+// TestRun quotes the end of what a command says, and ends with the context.
+func TestRun(t *testing.T) {
+	_, err := run(t.Context(), t.TempDir(), "sh", "-c", "yes word | head -c 20000 >&2; echo the end >&2; exit 3")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.HasSuffix(err.Error(), "the end") || len(err.Error()) > 2*mostOutput {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	started := filepath.Join(t.TempDir(), "started")
+	if err := syscall.Mkfifo(started, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer cancel()
+		os.ReadFile(started) // until it has started, and its child with it
+	}()
+	if _, err := run(ctx, t.TempDir(), "sh", "-c", "cat /dev/zero > /dev/null & echo > '"+started+"'; wait"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

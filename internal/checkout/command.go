@@ -1,0 +1,70 @@
+package checkout
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// foreign are variables that tie git to another repository than that of the
+// working directory, as they are set in a hook: git rev-parse --local-env-vars
+// names them.
+var foreign = []string{
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR",
+	"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE",
+}
+
+// environment is that of all commands: a workspace around the repository would
+// hold for one side of a comparison alone.
+func environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(foreign, name)
+	})
+	return append(env, "GOWORK=off", "GIT_TERMINAL_PROMPT=0")
+}
+
+// mostOutput is how much of what a command says is quoted, in bytes.
+const mostOutput = 4 << 10
+
+// grace is how long a command may take to end once it is asked to: go and git
+// take their temporary files along.
+const grace = 5 * time.Second
+
+// run runs a command in a folder and returns what it prints. It has a process
+// group of its own: a Ctrl-C at the terminal does not reach it, so that what
+// tidies up is not cut short, and the end of the context ends all of it.
+func run(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = grace
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		if cmd.Process != nil {
+			// Whatever of the group did not take the hint.
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
+		return "", ctx.Err()
+	}
+	if err != nil {
+		said := strings.TrimSpace(stderr.String())
+		if over := len(said) - mostOutput; over > 0 {
+			said = "…" + said[over:]
+		}
+		if said != "" {
+			said = ":\n\t" + strings.ReplaceAll(said, "\n", "\n\t")
+		}
+		return "", fmt.Errorf("%s %s: %w%s", name, args[0], err, said)
+	}
+	return stdout.String(), nil
+}

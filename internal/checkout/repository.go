@@ -1,0 +1,185 @@
+package checkout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Repository is the one that holds the code to be built.
+type Repository struct {
+	root   string // folder of the module
+	prefix string // of it in the tree that is checked out, "" or "a/b/"
+}
+
+// Commit of a repository.
+type Commit struct {
+	ID      string // in full
+	Subject string // first line of its message
+}
+
+// Short is how a commit is called.
+func (c Commit) Short() string { return c.ID[:min(len(c.ID), 12)] }
+
+// ErrUnknown is wrapped by the error for what names no commit.
+var ErrUnknown = errors.New("names no commit")
+
+// Open finds the repository of a module's folder.
+func Open(ctx context.Context, root string) (*Repository, error) {
+	prefix, err := run(ctx, root, "git", "rev-parse", "--show-prefix")
+	if err != nil {
+		return nil, fmt.Errorf("find the repository: %w", err)
+	}
+	return &Repository{root: root, prefix: strings.TrimSpace(prefix)}, nil
+}
+
+// Resolve returns the commit that something names.
+func (r *Repository) Resolve(ctx context.Context, ref string) (Commit, error) {
+	// What looks like an option would be taken for one.
+	if ref == "" || strings.HasPrefix(ref, "-") {
+		return Commit{}, fmt.Errorf("%q %w", ref, ErrUnknown)
+	}
+	id, err := run(ctx, r.root, "git", "rev-parse", "--verify", "--quiet", ref+"^{commit}")
+	if err != nil {
+		if ctx.Err() != nil {
+			return Commit{}, err
+		}
+		hint := ""
+		if shallow, _ := run(ctx, r.root, "git", "rev-parse", "--is-shallow-repository"); strings.TrimSpace(shallow) == "true" {
+			hint = "; this clone is shallow: git fetch --unshallow"
+		}
+		return Commit{}, fmt.Errorf("%q %w%s", ref, ErrUnknown, hint)
+	}
+	c := Commit{ID: strings.TrimSpace(id)}
+	subject, err := run(ctx, r.root, "git", "show", "--no-patch", "--format=%s", c.ID)
+	c.Subject = strings.TrimSpace(subject)
+	return c, err
+}
+
+// Changes returns the files that are not as in HEAD, those that git does not
+// know among them.
+func (r *Repository) Changes(ctx context.Context) ([]string, error) {
+	// Without the option git would write the index anew.
+	text, err := run(ctx, r.root, "git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--", ".")
+	if err != nil {
+		return nil, fmt.Errorf("look for changes: %w", err)
+	}
+	var files []string
+	for entry := range strings.SplitSeq(text, "\x00") {
+		if len(entry) > 3 {
+			files = append(files, entry[3:])
+		}
+	}
+	return files, nil
+}
+
+// Worktree is a commit that is checked out in a folder of its own.
+type Worktree struct {
+	Root string // folder of the module in it
+	dir  string
+	repo *Repository
+}
+
+// How long it may take to make a worktree, and to remove it.
+const (
+	makeLimit = 2 * time.Minute
+	tidyLimit = 30 * time.Second
+)
+
+// Checkout puts a commit into the folder dir, which must not be there yet. The
+// worktree must be removed in the end, however that comes about.
+func (r *Repository) Checkout(ctx context.Context, c Commit, dir string) (*Worktree, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := &Worktree{Root: filepath.Join(dir, filepath.FromSlash(r.prefix)), dir: dir, repo: r}
+	// It is not cut short: half a worktree is one that git does not remove.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeLimit)
+	defer cancel()
+	_, err := run(whole, r.root, "git", "-c", "core.hooksPath="+os.DevNull, "worktree", "add", "--quiet", "--detach", dir, c.ID)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("check out %s: %w", c.Short(), err), w.Remove())
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, w.Remove())
+	}
+	return w, nil
+}
+
+// Remove removes the worktree, half made or whole. It does not end with the
+// context of what made it: after an interrupt is when it is needed.
+func (w *Worktree) Remove() error {
+	ctx, cancel := context.WithTimeout(context.Background(), tidyLimit)
+	defer cancel()
+	list, err := run(ctx, w.repo.root, "git", "worktree", "list", "--porcelain")
+	if err != nil {
+		return fmt.Errorf("remove the worktree in %s: %w", w.dir, err)
+	}
+	if known(list, w.dir) {
+		// Twice: one that was being made is locked, too.
+		if _, err := run(ctx, w.repo.root, "git", "worktree", "remove", "--force", "--force", w.dir); err == nil {
+			return nil
+		}
+	}
+	// Git does not take what it has only begun for a worktree: its folder goes,
+	// and then git forgets it.
+	if err := os.RemoveAll(w.dir); err != nil {
+		return fmt.Errorf("remove the worktree: %w", err)
+	}
+	if _, err := run(ctx, w.repo.root, "git", "worktree", "remove", "--force", "--force", w.dir); err != nil && known(list, w.dir) {
+		return fmt.Errorf("remove the worktree: %w", err)
+	}
+	return nil
+}
+
+// known reports whether a list of worktrees has one in the folder.
+func known(list, dir string) bool {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for line := range strings.Lines(list) {
+		if strings.TrimSpace(line) == "worktree "+dir {
+			return true
+		}
+	}
+	return false
+}
+
+// nodeFolders are those that have npm packages of their own.
+var nodeFolders = []string{"rawws/node", "sio/node"}
+
+// Packages gives a worktree the npm packages that it asks for: those of the
+// tree that is checked out where the two lock files are equal, or else
+// installed. It returns what could not be done, folder by folder, with the
+// error of the context.
+func (w *Worktree) Packages(ctx context.Context) (problems []error, err error) {
+	for _, folder := range nodeFolders {
+		there := filepath.Join(w.Root, filepath.FromSlash(folder))
+		lock, err := os.ReadFile(filepath.Join(there, "package-lock.json"))
+		if err != nil {
+			continue // nothing to install: the programs may do without, or are not there
+		}
+		here := filepath.Join(w.repo.root, filepath.FromSlash(folder))
+		own, err := os.ReadFile(filepath.Join(here, "package-lock.json"))
+		installed := filepath.Join(here, "node_modules")
+		if _, missing := os.Stat(installed); err == nil && missing == nil && bytes.Equal(lock, own) {
+			if err := os.Symlink(installed, filepath.Join(there, "node_modules")); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", folder, err))
+			}
+			continue
+		}
+		_, err = run(ctx, there, "npm", "ci", "--no-audit", "--no-fund", "--silent")
+		if ctx.Err() != nil {
+			return problems, ctx.Err()
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", folder, err))
+		}
+	}
+	return problems, nil
+}

@@ -1,0 +1,27 @@
+// Package regress decides whether a change made something worse.
+//
+// # What varies from pair to pair
+//
+// Times and CPU are measured in pairs, both sides back to back, in an order
+// left to a coin. A first batch screens: a figure fires if p < [Alpha]
+// (Wilcoxon's signed-rank test) and the estimate of the ratio (Hodges–Lehmann)
+// is off one by [MinShift] or more. What fired is measured again, in a fresh
+// batch, and only what fires again, to the same side, is called worse or
+// better. With two dozen figures a run a single test at 5 % raises a false
+// alarm in almost half of the runs, the confirmed one in a hundredth.
+//
+// A figure that did not fire is only as good as what would have fired. That is
+// taken from the interval of the ratio: the shift that batches of this noise
+// find four times in five (see [Finds]). Where it is above [MostFinds] the
+// figure is too noisy, and if it is a deciding one, so is the answer:
+// inconclusive. Latencies do not decide, for on a shared machine they are
+// largely the neighbours'; they can fire nevertheless. What decides is CPU per
+// message, and how long a client takes to notice and to come back.
+//
+// # What does not
+//
+// Bytes and requests are exact where the transport is websocket only: any
+// difference is one. Allocations are nearly so: they differ if they are apart
+// by more than [Limit] allows, absolutely and relatively, which is above what a
+// garbage collection in the window adds.
+package regress

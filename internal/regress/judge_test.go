@@ -1,0 +1,258 @@
+package regress
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"wsvsio/internal/stats"
+)
+
+const (
+	cpu    = "server-cpu-sec/msg"
+	allocs = "server-allocs/msg"
+	wire   = "wire-down-B/msg"
+)
+
+// pairs draws figures of both sides, the head's that many times the base's,
+// whose ratios have about that coefficient of variation. What the machine does
+// meanwhile is in both figures of a pair.
+func pairs(r *rand.Rand, n int, shift, noise float64) (base, head []float64) {
+	for range n {
+		both := math.Exp(0.3 * r.NormFloat64())
+		own := func() float64 { return 10e-6 * both * math.Exp(noise/math.Sqrt2*r.NormFloat64()) }
+		base, head = append(base, own()), append(head, shift*own())
+	}
+	return base, head
+}
+
+// check does what a check does with one figure.
+func check(t *testing.T, r *rand.Rand, n int, shift, noise float64) Finding {
+	t.Helper()
+	base, head := pairs(r, n, shift, noise)
+	f, err := Judge(Place{"X", "rawws", cpu}, base, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Fired() {
+		base, head = pairs(r, 2*n, shift, noise)
+		if err := f.Confirmed(base, head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+// TestFalseAlarms compares two dozen equal figures in each of many checks: a
+// check is wrong if one of them is called worse.
+func TestFalseAlarms(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	const checks, figures = 400, 24
+	for _, noise := range []float64{0.05, 0.11, 0.18} {
+		screened, wrong := 0, 0
+		for range checks {
+			fired, alarm := false, false
+			for range figures {
+				f := check(t, r, 20, 1, noise)
+				fired = fired || f.Fired()
+				alarm = alarm || f.Outcome == Worse
+			}
+			if fired {
+				screened++
+			}
+			if alarm {
+				wrong++
+			}
+		}
+		t.Logf("noise %.2f: screening fires in %d of %d checks, %d false alarms", noise, screened, checks, wrong)
+		if wrong > checks*2/100 {
+			t.Errorf("noise %.2f: %d of %d checks raise a false alarm", noise, wrong, checks)
+		}
+	}
+}
+
+// TestFinds has shifts that are known, in noise as it was recorded.
+func TestFindsShift(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 9))
+	const trials = 500
+	for _, tt := range []struct {
+		shift float64
+		want  Outcome
+		least float64
+	}{
+		{1.10, Worse, 0.75},
+		{1.20, Worse, 0.99},
+		{1 / 1.20, Better, 0.99},
+	} {
+		n := 0
+		for range trials {
+			if check(t, r, 20, tt.shift, 0.11).Outcome == tt.want {
+				n++
+			}
+		}
+		if got := float64(n) / trials; got < tt.least {
+			t.Errorf("%.2fx is found %s in %.3f of the trials, want %.2f", tt.shift, tt.want, got, tt.least)
+		}
+	}
+}
+
+// TestSmallShift is one that is sure and below what counts.
+func TestSmallShift(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 9))
+	for range 100 {
+		if f := check(t, r, 20, 1.02, 0.01); f.Outcome != Same {
+			t.Fatalf("%+v", f)
+		}
+	}
+}
+
+// TestFinds holds the share in which a shift is found against what was said
+// of it.
+func TestFinds(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 9))
+	const trials = 2000
+	for _, noise := range []float64{0.1, 0.2, 0.4} {
+		said := 0.0
+		for range trials {
+			base, head := pairs(r, 20, 1, noise)
+			ratio, err := stats.Compare(head, base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said += Finds(ratio) / trials
+		}
+		found := 0
+		for range trials {
+			base, head := pairs(r, 20, 1+said, noise)
+			b, err := batch(base, head)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Fired && b.Ratio > 1 {
+				found++
+			}
+		}
+		if got := float64(found) / trials; math.Abs(got-power) > 0.05 {
+			t.Errorf("noise %.1f: a shift of %.3f is found in %.3f, want %.2f", noise, said, got, power)
+		}
+	}
+}
+
+// TestInconclusive is a machine too noisy for anything that counts.
+func TestInconclusive(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 9))
+	f := check(t, r, 20, 1, 0.6)
+	if f.Outcome != Noisy || f.Screen.Finds <= MostFinds {
+		t.Errorf("%+v", f)
+	}
+	for _, tt := range []struct {
+		findings []Finding
+		want     Answer
+	}{
+		{nil, NoRegression},
+		{[]Finding{{Place: Place{Unit: cpu}, Outcome: Same}, {Place: Place{Unit: cpu}, Outcome: Unconfirmed}}, NoRegression},
+		{[]Finding{{Place: Place{Unit: cpu}, Outcome: Better}}, NoRegression},
+		{[]Finding{f, {Place: Place{Unit: cpu}, Outcome: Same}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: cpu}, Outcome: TooFew}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: "p50-sec/msg"}, Outcome: Noisy}}, NoRegression},
+		{[]Finding{f, {Place: Place{Unit: wire}, Outcome: Worse}}, Regression},
+	} {
+		if got := AnswerOf(tt.findings); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.findings, got, tt.want)
+		}
+	}
+}
+
+// batches are made up: all pairs have the same ratio but for the smallest, so
+// that the sums of ranks are known.
+func made(n int, ratio float64) (base, head []float64) {
+	for i := range n {
+		base, head = append(base, 1+float64(i)/100), append(head, (1+float64(i)/100)*ratio*(1+float64(i)/1000))
+	}
+	return base, head
+}
+
+func TestConfirm(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		unit          string
+		screen, again float64
+		want          Outcome
+	}{
+		{"twice", cpu, 1.1, 1.1, Worse},
+		{"twice below", cpu, 0.9, 0.9, Better},
+		{"a rate twice below", "deliveries/s", 0.9, 0.9, Worse},
+		{"a rate twice above", "deliveries/s", 1.1, 1.1, Better},
+		{"once", cpu, 1.1, 1.001, Unconfirmed},
+		{"to either side", cpu, 1.1, 0.9, Unconfirmed},
+	} {
+		base, head := made(8, tt.screen)
+		f, err := Judge(Place{"X", "rawws", tt.unit}, base, head)
+		if err != nil || !f.Fired() || f.Outcome != Unconfirmed {
+			t.Errorf("%s: screening: %+v, %v", tt.name, f, err)
+			continue
+		}
+		base, head = made(8, tt.again)
+		if err := f.Confirmed(base, head); err != nil || f.Outcome != tt.want {
+			t.Errorf("%s: %s, %v, want %s", tt.name, f.Outcome, err, tt.want)
+		}
+	}
+	base, head := made(5, 2)
+	if f, err := Judge(Place{"X", "rawws", cpu}, base, head); err != nil || f.Fired() || f.Outcome != TooFew {
+		t.Errorf("five pairs: %+v, %v", f, err)
+	}
+}
+
+func TestByValue(t *testing.T) {
+	for _, tt := range []struct {
+		base, head []float64
+		want       Outcome
+	}{
+		{[]float64{212, 212}, []float64{212, 212}, Same},
+		{[]float64{212, 212}, []float64{213, 213}, Worse},
+		{[]float64{212, 212}, []float64{211, 211}, Better},
+		{[]float64{212, 213}, []float64{213, 213}, Inexact},
+		{[]float64{212, 212}, []float64{213, 214}, Inexact},
+		{[]float64{0}, []float64{0}, Same},
+		{[]float64{0}, []float64{1}, Worse},
+	} {
+		if f, err := Judge(Place{"X", "rawws", wire}, tt.base, tt.head); err != nil || f.Outcome != tt.want {
+			t.Errorf("%v, %v: %s, %v, want %s", tt.base, tt.head, f.Outcome, err, tt.want)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	for _, tt := range []struct {
+		base, head float64
+		want       Outcome
+	}{
+		{15.975, 16.975, Worse}, // one more for each echo
+		{16.975, 15.975, Better},
+		{54, 54.04375, Same}, // what two runs were apart
+		{54, 55, Worse},
+		{0.159, 0.165, Same}, // 4 %, and next to nothing
+		{1000, 1001, Same},   // one, and next to nothing
+	} {
+		if f, err := Judge(Place{"X", "rawws", allocs}, []float64{tt.base}, []float64{tt.head}); err != nil || f.Outcome != tt.want {
+			t.Errorf("%v, %v: %s, %v, want %s", tt.base, tt.head, f.Outcome, err, tt.want)
+		}
+	}
+}
+
+func TestNoPairs(t *testing.T) {
+	for _, bad := range []struct {
+		unit       string
+		base, head []float64
+	}{
+		{"lost", []float64{1}, []float64{1}},
+		{cpu, nil, nil},
+		{cpu, []float64{1}, []float64{1, 2}},
+		{cpu, []float64{0}, []float64{1}},
+		{cpu, []float64{math.NaN()}, []float64{1}},
+	} {
+		if f, err := Judge(Place{"X", "rawws", bad.unit}, bad.base, bad.head); err == nil {
+			t.Errorf("%+v: %+v", bad, f)
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package trend
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strings"
+
+	"wsvsio/internal/record"
+	"wsvsio/internal/report"
+)
+
+// Table writes the history for a terminal.
+func (h *History) Table(w io.Writer) error { return h.write(w, report.Sheet.Terminal) }
+
+// Markdown writes the history as GitHub-flavoured Markdown.
+func (h *History) Markdown(w io.Writer) error { return h.write(w, report.Sheet.Markdown) }
+
+func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) error {
+	var b bytes.Buffer
+	runs := report.Sheet{Title: "runs, the oldest first", Head: []string{"run", "commit", "started", "machine"}, Texts: 4}
+	for _, r := range h.Runs {
+		runs.Rows = append(runs.Rows, []string{r.Name, r.Commit, r.date(), r.Machine})
+	}
+	runs.Notes = h.notes()
+	if err := view(runs, &b); err != nil {
+		return err
+	}
+	for _, c := range h.charts() {
+		s := report.Sheet{Title: c.Title, Head: []string{"stack", "run", "commit", "ratio", "95 % interval", "rounds"}, Texts: 3}
+		for _, l := range c.Lines {
+			for _, p := range l.Points {
+				s.Rows = append(s.Rows, []string{l.Name, p.Run.Name, p.Run.Commit, p.Ratio, p.Interval, fmt.Sprint(p.Rounds)})
+			}
+		}
+		if err := view(s, &b); err != nil {
+			return fmt.Errorf("lay out %s: %w", s.Title, err)
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (r Run) date() string { return r.Started.UTC().Format("2006-01-02 15:04") }
+
+// notes are what a reader must know beside the figures.
+func (h *History) notes() []string {
+	notes := []string{"a ratio is the figure of a stack divided by that of its twin in the same round, Hodges-Lehmann estimate over the rounds"}
+	if n := len(h.Machines()); n > 1 {
+		notes = append(notes, fmt.Sprintf("the runs are of %d machines: a step between two of them is not the code's", n))
+	}
+	for _, p := range h.Problems {
+		notes = append(notes, "damaged: "+p)
+	}
+	return notes
+}
+
+//go:embed chart.svg.tmpl
+var svgText string
+
+//go:embed page.html.tmpl
+var htmlText string
+
+// SVG writes all charts, one below the other.
+func (h *History) SVG(w io.Writer) error {
+	return execute(w, template.Must(template.New("svg").Parse(svgText)), h.document())
+}
+
+// HTML writes a page with the charts and their tables.
+func (h *History) HTML(w io.Writer) error {
+	t := template.Must(template.New("svg").Parse(svgText))
+	return execute(w, template.Must(t.New("html").Parse(htmlText)), h.document())
+}
+
+func execute(w io.Writer, t *template.Template, d document) error {
+	var b bytes.Buffer
+	if err := t.Execute(&b, d); err != nil {
+		return fmt.Errorf("draw the history: %w", err)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// The lengths of a chart, in pixels.
+const (
+	chartWidth  = 860
+	chartHeight = 300
+	left        = 60 // of the plot
+	right       = 640
+	top         = 40
+	bottom      = 230
+)
+
+// colours are those of Okabe and Ito, which can be told apart without red and
+// green.
+var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"}
+
+// document is what the templates show.
+type document struct {
+	Width, Height float64
+	Runs          []Run
+	Dates         []string
+	Notes         []string
+	Charts        []chart
+}
+
+// chart is a unit of a case.
+type chart struct {
+	Title, Series, Unit      string
+	Y                        float64 // of its top edge
+	Left, Right, Top, Bottom float64
+	Width, Height            float64
+	Marks                    []mark // on the y axis
+	Labels                   []mark // on the x axis
+	Lines                    []line
+}
+
+// mark is a text at a place.
+type mark struct {
+	X, Y float64
+	Text string
+}
+
+// line is a stack in a chart.
+type line struct {
+	Name, Colour string
+	Path         string // of the polyline
+	Key          float64
+	Points       []dot
+}
+
+// dot is a run on a line.
+type dot struct {
+	X, Y, Low, High float64
+	Run             Run
+	Ratio, Interval string
+	Rounds          int
+}
+
+func (h *History) document() document {
+	d := document{Width: chartWidth, Runs: h.Runs, Notes: h.notes(), Charts: h.charts()}
+	for _, r := range h.Runs {
+		d.Dates = append(d.Dates, r.date())
+	}
+	for i := range d.Charts {
+		d.Charts[i].Y = float64(i * chartHeight)
+	}
+	d.Height = float64(max(1, len(d.Charts)) * chartHeight)
+	return d
+}
+
+// charts puts the lines of one series and unit together. Ratios are drawn on a
+// logarithmic scale: twice and half are as far from one.
+func (h *History) charts() []chart {
+	var list []chart
+	for i := 0; i < len(h.Lines); {
+		j := i
+		for j < len(h.Lines) && h.Lines[j].Series == h.Lines[i].Series && h.Lines[j].Unit == h.Lines[i].Unit {
+			j++
+		}
+		list = append(list, h.chart(h.Lines[i:j]))
+		i = j
+	}
+	return list
+}
+
+func (h *History) chart(lines []Line) chart {
+	unit := record.UnitOf(lines[0].Unit)
+	c := chart{
+		Title: lines[0].Series + ": " + unit.Title, Series: lines[0].Series, Unit: unit.Name,
+		Left: left, Right: right, Top: top, Bottom: bottom, Width: chartWidth, Height: chartHeight,
+	}
+	low, high := 1.0, 1.0
+	for _, l := range lines {
+		for _, p := range l.Points {
+			low, high = min(low, p.Low), max(high, p.High)
+		}
+	}
+	low, high = low/1.1, high*1.1
+	y := func(ratio float64) float64 {
+		return round(bottom - (bottom-top)*math.Log(ratio/low)/math.Log(high/low))
+	}
+	x := func(run int) float64 {
+		if len(h.Runs) == 1 {
+			return (left + right) / 2
+		}
+		return round(left + 20 + (right-left-40)*float64(run)/float64(len(h.Runs)-1))
+	}
+	for _, m := range scale(low, high) {
+		c.Marks = append(c.Marks, mark{left, y(m), fmt.Sprintf("%gx", m)})
+	}
+	// A label for each run, as long as they do not overlap.
+	step := (len(h.Runs) + 7) / 8
+	for i := 0; i < len(h.Runs); i += max(1, step) {
+		c.Labels = append(c.Labels, mark{x(i), bottom + 16, h.Runs[i].Commit})
+	}
+	for i, l := range lines {
+		drawn := line{Name: l.Stack + " / " + l.Twin, Colour: colours[i%len(colours)], Key: float64(top + 18*i)}
+		var path []string
+		for _, p := range l.Points {
+			d := dot{
+				X: x(p.Run), Y: y(p.Estimate), Low: y(p.Low), High: y(p.High), Run: h.Runs[p.Run],
+				Ratio: fmt.Sprintf("%.3fx", p.Estimate), Interval: "-", Rounds: p.Rounds,
+			}
+			if p.Low < p.High {
+				d.Interval = fmt.Sprintf("%.3f to %.3fx", p.Low, p.High)
+			}
+			path = append(path, fmt.Sprintf("%g,%g", d.X, d.Y))
+			drawn.Points = append(drawn.Points, d)
+		}
+		drawn.Path = strings.Join(path, " ")
+		c.Lines = append(c.Lines, drawn)
+	}
+	return c
+}
+
+// round keeps a tenth of a pixel.
+func round(v float64) float64 { return math.Round(10*v) / 10 }
+
+// scale returns round ratios between two, one among them.
+func scale(low, high float64) []float64 {
+	steps := []float64{1, 1.5, 2, 3, 5, 7}
+	if high/low < 1.5 {
+		steps = []float64{1, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 7, 8, 8.5, 9, 9.5}
+	} else if high/low > 50 {
+		steps = []float64{1}
+	}
+	var marks []float64
+	for decade := math.Pow10(int(math.Floor(math.Log10(low)))); decade <= high; decade *= 10 {
+		for _, s := range steps {
+			if v := s * decade; v >= low && v <= high {
+				marks = append(marks, math.Round(v*1e6)/1e6)
+			}
+		}
+	}
+	return marks
+}
