@@ -301,7 +301,7 @@ func (b *Baseline) Save(name string) error {
 
 // toolchain are units that depend on the version of Go, and on what it compiles
 // for, beside the code.
-var toolchain = []string{"binary-B", "binary-over-B", "packages", "std-packages", "server-allocs/msg", "server-alloc-B/msg"}
+var toolchain = []string{"binary-B", "binary-over-B", "one-node-over-B", "packages", "std-packages", "server-allocs/msg", "server-alloc-B/msg"}
 
 // Comparable says why a unit of a baseline cannot be compared with what is
 // measured now, or "".
