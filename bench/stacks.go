@@ -21,6 +21,8 @@ func Programs() worker.Programs {
 
 		"rawws-reconnect": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.DialReconnect},
 		"sio-reconnect":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.DialReconnect},
+
+		"rawws-fallback": {Path: scenarios.PathRaw, NewServer: rawws.NewFallbackServer, Dial: rawws.DialFallback},
 	}
 }
 
@@ -38,10 +40,12 @@ var (
 	goSIO            = scenarios.Program{Go: "sio"}
 	goRawBack        = scenarios.Program{Go: "rawws-reconnect"}
 	goSIOBack        = scenarios.Program{Go: "sio-reconnect"}
+	goRawFallback    = scenarios.Program{Go: "rawws-fallback"}
 	nodeRawServer    = scenarios.Program{Node: "rawws/node/server.mjs"}
 	nodeRawClient    = scenarios.Program{Node: "rawws/node/client.mjs"}
 	nodeRawReconnect = scenarios.Program{Node: "rawws/node/reconnect.mjs"}
 	nodeBare         = scenarios.Program{Node: "internal/bare/node/server.mjs", Packages: "rawws/node"}
+	nodeRawFallback  = scenarios.Program{Node: "rawws/node/fallback.mjs"}
 	nodeSIOServer    = scenarios.Program{Node: "sio/node/server.mjs"}
 	nodeSIOClient    = scenarios.Program{Node: "sio/node/client.mjs"}
 	nodeSIOReconnect = scenarios.Program{Node: "sio/node/reconnect.mjs"}
@@ -50,11 +54,15 @@ var (
 	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
 	defaultOrder  = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}}
 
+	websocketFirst = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}}
+	tryAll         = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, TryAll: true}
+
 	comesBack  = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true}
 	goesOn     = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true}
 	sendsAgain = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true, Retries: 10}
 
 	reconnectOnly = []string{"reconnect"}
+	fallbackOnly  = []string{"fallback"}
 )
 
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
@@ -247,6 +255,55 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: sendsAgain,
 			Twin: "rawws-node-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "rawws-fallback",
+			About:    "plain WebSocket with a fallback to long polling by hand, at both ends",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: goRawFallback, Mode: websocketFirst,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-polling",
+			About:    "the same over long polling alone",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: goRawFallback, Mode: pollingOnly,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-js-fallback",
+			About:    "the same with both transports, and a client of ws",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: nodeRawFallback, Mode: websocketFirst,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-js-first",
+			About:    "go-socket.io 1.7 server, socket.io-client 2.5 that tries a WebSocket first",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOClient, Mode: websocketFirst,
+			Twin: "rawws-js", Only: fallbackOnly, Known: noReason,
+		},
+		{
+			Name:     "sio-node2-default",
+			About:    "socket.io 4.8 server, socket.io-client 2.5 in its default order",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: defaultOrder,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-node-first",
+			About:    "socket.io 4.8 at both ends, a WebSocket tried first",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: websocketFirst,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-node-all",
+			About:    "the same with tryAllTransports",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: tryAll,
+			Twin: "rawws-node", Only: fallbackOnly,
 		},
 	}
 }

@@ -39,7 +39,7 @@ import (
 //	POST without a caller  begins a session; the answer is an opening
 //	POST                   carries a batch; 204 says that it was got
 //	GET                    waits for a batch, or for a heartbeat's interval
-//	GET with Upgrade       a WebSocket; of a new session if there is no caller
+//	GET with Upgrade       a WebSocket; without a caller it begins a session
 //
 // The first frame of a WebSocket goes to the server and the second one comes
 // back: only then it is known to carry both ways, and is used.
@@ -47,8 +47,8 @@ import (
 // fallbackProtocol is the subprotocol of a WebSocket that carries batches.
 const fallbackProtocol = "chat.fallback"
 
-// chatHeader is the header that names the caller. A query would end up in access
-// logs, and whoever reads the id can take the session.
+// chatHeader is the header that names the caller. A query would end up in
+// access logs, and whoever reads the id can take the session.
 const chatHeader = "Chat"
 
 // eager is how long a client waits for its first WebSocket before it polls. It
@@ -319,7 +319,9 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) {
 func (s *fallbackServer) begin() (*duplex, error) {
 	d := &duplex{server: s, id: s.cfg.Node + rand.Text()}
 	d.session = &session{server: s.Server, link: d, take: d.pass}
+	d.mu.Lock()
 	d.silence = time.AfterFunc(s.silence(), d.end)
+	d.mu.Unlock()
 	if !s.enter(d.session, "") {
 		d.silence.Stop()
 		return nil, refusalf(http.StatusServiceUnavailable,
@@ -757,6 +759,9 @@ type fallbackClient struct {
 	leaving bool // one of the two has said goodbye
 }
 
+// errLacking says that the platform of a client has no WebSocket.
+var errLacking = errors.New("this client has no WebSocket")
+
 // errClosed is why the session ends that the client closes.
 var errClosed = errors.New("closed by the client")
 
@@ -766,7 +771,9 @@ func DialFallback(
 	ctx context.Context, rawURL string,
 	cfg scenarios.DialConfig, on func(scenarios.Event),
 ) (scenarios.Client, error) {
-	dialer, err := dialer(cfg)
+	plain := cfg
+	plain.Lacks = "" // it does without
+	dialer, err := dialer(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -865,7 +872,7 @@ func (c *fallbackClient) wait(ctx context.Context) {
 func (c *fallbackClient) first(ctx context.Context) (
 	*websocket.Conn, string, error,
 ) {
-	err := errors.New("this client has no WebSocket")
+	err := errLacking
 	if c.upgrade {
 		limit := eager
 		if !c.polls {

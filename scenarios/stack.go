@@ -52,6 +52,9 @@ type Mode struct {
 	// Transports are the client's transports, in order.
 	Transports []string `json:"transports"`
 
+	// TryAll has it go on to the next one when it cannot open the first.
+	TryAll bool `json:"tryAll,omitempty"`
+
 	Reconnect bool `json:"reconnect,omitempty"` // it comes back by itself
 	Resume    bool `json:"resume,omitempty"`    // and goes on where it was; the server keeps what it missed
 	Retries   int  `json:"retries,omitempty"`   // how often it sends a message again that is not acknowledged
@@ -121,6 +124,7 @@ func (s Stack) Dial(name string) DialConfig {
 		Greeting:   JoinedBody,
 		Protocol:   s.Protocol,
 		Transports: s.Mode.Transports,
+		TryAll:     s.Mode.TryAll,
 	}
 	if s.Mode.Reconnect {
 		cfg.Reconnect = &Reconnect{Resume: s.Mode.Resume, Retries: s.Mode.Retries}
@@ -142,13 +146,16 @@ func (s Stack) Serving(cfg ServerConfig) ServerConfig {
 }
 
 // Settled reports whether a client of this stack that saw these events has
-// connected and is on the last of its transports: Socket.IO may start on one
-// and go over to another.
+// connected and is on the transport on which it stays where nothing is in the
+// way: a WebSocket if it uses one. Socket.IO may start on another and go over.
 func (s Stack) Settled(events []Event) bool {
-	last := s.Mode.Transports[len(s.Mode.Transports)-1]
+	stays := s.Mode.Transports[0]
+	if slices.Contains(s.Mode.Transports, WebSocket) {
+		stays = WebSocket
+	}
 	return slices.ContainsFunc(events, func(e Event) bool {
 		return (e.Kind == EventUp || e.Kind == EventTransport) &&
-			e.Transport == last
+			e.Transport == stays
 	})
 }
 

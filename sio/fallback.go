@@ -1,20 +1,22 @@
 package sio
 
 import (
-	"context"
+	"errors"
 
 	"wsvsio/scenarios"
 )
 
-// What the library gives is all in NewServer: a server takes both transports,
-// and a client of Socket.IO polls first and upgrades, which is set by its
-// transports. See node/client.mjs.
-//
-// DialFallback implements scenarios.Dial. What it would take in Go is a client
-// that polls: go-socket.io has none.
-func DialFallback(
-	ctx context.Context, rawURL string,
-	cfg scenarios.DialConfig, on func(scenarios.Event),
-) (scenarios.Client, error) {
-	return Dial(ctx, rawURL, cfg, on)
-}
+// What the library gives stands in NewServer: a server takes both transports,
+// and one session may go from polling to a WebSocket. It never goes back.
+// Which of them a client uses, and in what order, is one option of
+// socket.io-client; see node/client.mjs.
+
+// errLacking says that the platform of a client has no WebSocket.
+var errLacking = errors.New("this client has no WebSocket")
+
+// errNoPolling says that the client in Go has nothing to fall back on. The part
+// of go-socket.io that polls tells the server nothing when it closes: what is
+// left of it blocks every broadcast until the ping timeout. The part that
+// upgrades fails.
+var errNoPolling = scenarios.Unsupported(
+	"go-socket.io has no client, and its parts neither end polling nor upgrade")
