@@ -28,6 +28,10 @@ func BenchmarkBroadcast(b *testing.B) { benchmark(b, "broadcast") }
 // is killed in some.
 func BenchmarkReconnect(b *testing.B) { benchmark(b, "reconnect") }
 
+// BenchmarkProxy does likewise; what counts there is in its metrics, works and
+// the like.
+func BenchmarkProxy(b *testing.B) { benchmark(b, "proxy") }
+
 func benchmark(b *testing.B, name string) {
 	m, stacks, err := Look(b.Context(), Stacks())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/broadcast"
+	"wsvsio/scenarios/proxy"
 	"wsvsio/scenarios/reconnect"
 	"wsvsio/sio"
 )
@@ -31,6 +32,7 @@ func Scenarios() []scenarios.Scenario {
 	return []scenarios.Scenario{
 		broadcast.Scenario{},
 		reconnect.Scenario{},
+		proxy.Scenario{},
 	}
 }
 

@@ -315,6 +315,7 @@ func TestArrows(t *testing.T) {
 	allowed := map[string][]string{
 		"scenarios":           {},
 		"scenarios/broadcast": {"scenarios"},
+		"scenarios/proxy":     {"scenarios"},
 		"scenarios/reconnect": {"scenarios"},
 		"scenarios/stacktest": {"scenarios"},
 		"rawws":               {"scenarios"},
@@ -332,7 +333,7 @@ func TestArrows(t *testing.T) {
 		"internal/stats":      {},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},

@@ -85,6 +85,8 @@ type Timers struct {
 	Stall time.Duration `json:"stallNs"` // shorter than the heartbeat's limit
 	Hold  time.Duration `json:"holdNs"`  // the offline window, where it is to be the same for all
 	Limit time.Duration `json:"limitNs"` // after which a client counts as gone for good
+
+	Idle time.Duration `json:"idleNs,omitempty"` // after which a proxy cuts what is idle
 }
 
 // String returns the timers as a table says them.

@@ -1,6 +1,7 @@
 package sio
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -114,18 +115,34 @@ func (p poll) open() string {
 	return sid
 }
 
-// enter does so, too, and reads on until the namespace is connected. At first
-// the library may refuse its own session, which it does not know yet.
+// await reads on until a packet has come. At first the library may refuse its
+// own session, which it does not know yet.
+func (p poll) await(sid, packet string) {
+	p.t.Helper()
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); {
+		status, text := p.ask(http.MethodGet, sid, "")
+		if status == http.StatusOK && strings.Contains(text, packet) {
+			return
+		}
+	}
+	p.t.Fatalf("no packet %q", packet)
+}
+
+// post sends a packet.
+func (p poll) post(sid, packet string) (int, string) {
+	p.t.Helper()
+	return p.ask(http.MethodPost, sid, fmt.Sprintf("%d:%s", len(packet), packet))
+}
+
+// enter returns the id of a session of our chat that is in a room, and so is
+// disconnected by a shutdown.
 func (p poll) enter() string {
 	p.t.Helper()
 	sid := p.open()
-	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); {
-		if status, text := p.ask(http.MethodGet, sid, ""); status == http.StatusOK && strings.Contains(text, "40") {
-			return sid
-		}
-	}
-	p.t.Fatal("the namespace does not connect")
-	return ""
+	p.await(sid, "40")
+	p.post(sid, `420["join",{"room":"r","from":"a","seq":1,"body":""}]`)
+	p.await(sid, "430")
+	return sid
 }
 
 // TestGuessedSession shows a defect of the library: with its own session ids,
@@ -134,28 +151,35 @@ func (p poll) enter() string {
 func TestGuessedSession(t *testing.T) {
 	type node struct {
 		poll
+		sid  string // of a client
 		said chan string
 	}
 	library := func() node {
 		io := socketio.NewServer(nil)
 		said := make(chan string, 10)
-		io.OnConnect(namespace, func(socketio.Conn) error { return nil })
+		clients := make(chan socketio.Conn, 1)
+		io.OnConnect(namespace, func(c socketio.Conn) error {
+			clients <- c
+			return nil
+		})
 		io.OnEvent(namespace, "chat", func(_ socketio.Conn, m string) { said <- m })
 		go io.Serve()
 		web := httptest.NewServer(io)
 		t.Cleanup(func() {
+			(<-clients).Close()
 			io.Close()
 			web.Close()
 		})
-		return node{poll{t, web.URL}, said}
+		p := poll{t, web.URL}
+		sid := p.open()
+		p.await(sid, "40")
+		return node{p, sid, said}
 	}
 	a, b := library(), library()
-	ours, theirs := a.enter(), b.enter()
-	if ours != "1" || theirs != "1" {
-		t.Fatalf("the library's session ids are %q and %q by now: its defect is gone", ours, theirs)
+	if a.sid != "1" || b.sid != "1" {
+		t.Fatalf("the library's session ids are %q and %q by now: its defect is gone", a.sid, b.sid)
 	}
-	packet := `42["chat","forged"]`
-	status, text := b.ask(http.MethodPost, ours, fmt.Sprintf("%d:%s", len(packet), packet))
+	status, text := b.post(a.sid, `42["chat","forged"]`)
 	if status != http.StatusOK {
 		t.Fatalf("a forged message is refused with %d %s: the library's defect is gone", status, text)
 	}
@@ -175,7 +199,7 @@ func TestGuessedSession(t *testing.T) {
 		}
 		web := httptest.NewServer(s)
 		t.Cleanup(func() {
-			s.Shutdown(t.Context())
+			s.Shutdown(context.WithoutCancel(t.Context()))
 			web.Close()
 		})
 		return poll{t, web.URL}
@@ -196,7 +220,7 @@ func TestGuessedSession(t *testing.T) {
 // probe of an upgrade it refuses what the client posts, as one has to be able
 // to until its own half has moved. The clients of Socket.IO then give up.
 func TestUpgradeLoses(t *testing.T) {
-	s, err := NewServer(scenarios.ServerConfig{PingInterval: time.Second, PingTimeout: time.Second})
+	s, err := NewServer(scenarios.ServerConfig{PingInterval: 200 * time.Millisecond, PingTimeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +244,7 @@ func TestUpgradeLoses(t *testing.T) {
 	packet := `42["announce",{"room":"","from":"a","seq":1,"body":"b"}]`
 	// It pauses the polling a moment after its answer.
 	for range 1000 {
-		status, text := p.ask(http.MethodPost, sid, fmt.Sprintf("%d:%s", len(packet), packet))
+		status, text := p.post(sid, packet)
 		if status == http.StatusOK {
 			continue
 		}

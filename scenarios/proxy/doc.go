@@ -1,0 +1,54 @@
+// Package proxy asks what gets through proxies: whether the chat works, on
+// which transport, and what that costs.
+//
+// # Steps
+//
+// A case is a path; Routes lists them. What is asked for is the outcome, so the
+// stacks of a case run side by side. Each has a server behind the path, and
+// clients before it that are set as the path demands:
+//
+//  1. Some clients connect at once. Each waits until it is on its last
+//     transport, or for as long as the case grants, and says something to all,
+//     itself included. It works if that comes back to it.
+//  2. The first of them that works says more, one message at a time. What
+//     passes meanwhile on the clients' side of the path is counted.
+//  3. Another client connects as a browser would that has its page from where
+//     the client dials: with that in the header Origin.
+//  4. Where the path cuts what is idle, those that work say nothing for half as
+//     long again, and then something more. The same is done with clients of
+//     another server, which knows how long it may be silent and so has a
+//     heartbeat. On the first it is so slow that there is none.
+//
+// The cases whose names end in -time take the same path with the machine to
+// themselves: clients connect one after the other, each says something as soon
+// as it is connected, and the last one says more, one message at a time.
+//
+// The clients do not come back by themselves: whether a connection lives is
+// what is asked. Reconnect is a scenario of its own.
+//
+// # Metrics
+//
+//	works              of the clients, the share that works
+//	origin-works       whether the one with an Origin works
+//	idle-survived      of the clients that worked, the share that works after having been idle
+//	idle-survived-beat the same where the server knows how long it may be silent
+//	reqs/msg           HTTP requests per message and its return
+//	wire-B/msg         bytes per message and its return, both directions
+//	first-msg-sec      from the first packet until the first message is back; the TCP handshake included
+//	rtt-p50-sec, rtt-p99-sec   from when the client's process is told to say something until it is back:
+//	                   the way through the control pipe is in it, the same on all stacks
+//
+// # Labels
+//
+//	transport          on which the clients are that work, in the end
+//	error              what a client sees that does not work, as a class; see Class
+//	client sees        the same in the words of its library
+//	origin             what the one with an Origin sees, "let in" or a class
+//	idle, idle with heartbeat   how those ended that did not survive, as a class
+//	configuration      of the path, if it is a program with one
+//
+// # Failure
+//
+// That a client does not work is an outcome, not a failure. A case fails if the
+// server or the path cannot be started, or one of them ends.
+package proxy

@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"time"
+
+	"wsvsio/scenarios"
+)
+
+// Route is a path as a case has it.
+type Route struct {
+	Name  string // of the case
+	About string // one line for compare list -paths
+	Spec  scenarios.PathSpec
+
+	// Trusted is how many proxies the server is told to trust.
+	Trusted int
+
+	// Idle says that the path cuts what is idle, after the time that the case
+	// has in its timers.
+	Idle bool
+
+	// Timed says that the profile quick has a case for its times, too.
+	Timed bool
+}
+
+// delay is what the slow route adds each way: a round trip of 20 ms, as between
+// neighbouring countries.
+const delay = 10 * time.Millisecond
+
+// Routes are all routes, in the order of the cases.
+func Routes() []Route {
+	return []Route{
+		{Name: "direct", About: "nothing but a TCP relay that counts",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathRelay}, Timed: true},
+		{Name: "reverse", About: "a reverse proxy that passes upgrades on, with the server's address as Host",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse}, Timed: true},
+		{Name: "reverse-host", About: "the same, and Host is as the client sent it",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, KeepHost: true}},
+		{Name: "reverse-forwarded", About: "the same with Host in X-Forwarded-Host, before a server that is told to trust it",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, Forwarded: true}, Trusted: 1},
+		{Name: "tls", About: "a reverse proxy at which TLS ends: clients dial https and wss",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse, TLS: true}, Timed: true},
+		{Name: "buffer", About: "a reverse proxy that holds an answer back until it is complete",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathBuffer}},
+		{Name: "http10", About: "a reverse proxy that speaks HTTP/1.0 to the server, upgrades included",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathHTTP10}},
+		{Name: "strip-upgrade", About: "a reverse proxy that passes requests to upgrade on as ordinary ones",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathStripUpgrade}},
+		{Name: "forbid-upgrade", About: "a reverse proxy that answers 403 to requests to upgrade",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathForbidUpgrade}},
+		{Name: "swallow-down", About: "a reverse proxy that passes the 101 on, and nothing of the server's after it",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathSwallowDown}},
+		{Name: "idle", About: "a reverse proxy that cuts what is idle, and answers 504 to a request that waits as long",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathReverse}, Idle: true},
+		{Name: "connect", About: "a forward proxy that lets CONNECT through",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathConnect}},
+		{Name: "no-connect", About: "a forward proxy that denies CONNECT; ordinary requests pass, without Upgrade",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathNoConnect}},
+		{Name: "no-connect-tls", About: "the same before a server that is reached by https: all would need CONNECT",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathNoConnect, TLS: true}},
+		{Name: "delay", About: "a TCP relay that delays each way by 10 ms, the TCP handshake included",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathFaulty, Delay: delay}, Timed: true},
+	}
+}
