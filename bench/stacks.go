@@ -7,6 +7,7 @@ import (
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/broadcast"
+	"wsvsio/scenarios/fallback"
 	"wsvsio/scenarios/proxy"
 	"wsvsio/scenarios/reconnect"
 	"wsvsio/sio"
@@ -33,6 +34,7 @@ func Scenarios() []scenarios.Scenario {
 		broadcast.Scenario{},
 		reconnect.Scenario{},
 		proxy.Scenario{},
+		fallback.Scenario{},
 	}
 }
 

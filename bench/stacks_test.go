@@ -316,6 +316,7 @@ func TestArrows(t *testing.T) {
 		"scenarios":           {},
 		"scenarios/broadcast": {"scenarios"},
 		"scenarios/proxy":     {"scenarios"},
+		"scenarios/fallback":  {"scenarios"},
 		"scenarios/reconnect": {"scenarios"},
 		"scenarios/stacktest": {"scenarios"},
 		"rawws":               {"scenarios"},
@@ -333,7 +334,7 @@ func TestArrows(t *testing.T) {
 		"internal/stats":      {},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},

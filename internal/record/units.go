@@ -155,6 +155,8 @@ var Units = []Unit{
 		Means: "share of a core that the server used, at most, over 100 ms"},
 	{Name: "server-away-sec", Title: "server away", Better: Lower, Quantity: Duration, Leading: true,
 		Means: "from when the server was killed until it was back; to start takes Node longer than Go"},
+	{Name: "switches", Title: "switches", Better: Lower, Quantity: Count, Leading: true,
+		Means: "changes of the transport once the client was up"},
 	{Name: "lost-down", Title: "lost down", Better: Lower, Quantity: Count, Leading: true,
 		Means: "messages to the client that never arrived, for each fault"},
 	{Name: "lost-up", Title: "lost up", Better: Lower, Quantity: Count, Leading: true,
