@@ -746,6 +746,7 @@ type fallbackClient struct {
 	http    *http.Client
 	upgrade bool // it may use a WebSocket
 	polls   bool // it may poll
+	late    bool // its first WebSocket was not refused, but did not come in time
 	pauses  scenarios.Reconnect
 	opening opening
 
@@ -883,6 +884,7 @@ func (c *fallbackClient) first(ctx context.Context) (
 		if err == nil {
 			return conn, scenarios.WebSocket, nil
 		}
+		c.late = errors.Is(err, context.DeadlineExceeded)
 	}
 	if !c.polls {
 		return nil, "", err
@@ -1083,9 +1085,17 @@ func (c *fallbackClient) poll() (conn *websocket.Conn) {
 
 // attempts tries to get a WebSocket until it has one.
 func (c *fallbackClient) attempts(ctx context.Context) *websocket.Conn {
-	for n := 1; ; n++ {
+	n := 1
+	if c.late {
+		n = 0
+	}
+	for c.late = false; ; n++ {
+		pause := time.Duration(0)
+		if n > 0 {
+			pause = c.pauses.Pause(n, mathrand.Float64())
+		}
 		select {
-		case <-time.After(c.pauses.Pause(n, mathrand.Float64())):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}

@@ -38,6 +38,7 @@ export async function dial(url, config, on) {
   let opening; // what the server has said first
   let lastId = 0;
   let leaving = false;
+  let late = false; // the first WebSocket was not refused, but too late
   let reason; // why the session has ended
   let wake = () => {};
   let changed = new Promise((resolve) => (wake = resolve));
@@ -174,7 +175,10 @@ export async function dial(url, config, on) {
         ws.terminate();
         reject(error);
       };
-      const stop = () => fail(new Error('no WebSocket in time'));
+      const stop = () => {
+        late = true;
+        fail(new Error('no WebSocket in time'));
+      };
       const timer = setTimeout(stop, limit);
       signal.addEventListener('abort', stop);
       ws.on('open', () => ws.send('1 0'));
@@ -248,9 +252,11 @@ export async function dial(url, config, on) {
       acknowledged(last);
     });
     const upgrades = async () => {
-      for (let n = 0; !ws && !signal.aborted; n++) {
-        await pause(n, signal);
+      for (let n = late ? -1 : 0; !ws && !signal.aborted; n++) {
+        late = false;
+        if (n >= 0) await pause(n, signal);
         ws = await attempt(cfg.timeoutNs / 1e6, signal).catch(() => {});
+        late = false;
       }
       stop();
     };

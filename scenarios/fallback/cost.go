@@ -32,9 +32,9 @@ func (x *experiment) meet(ctx context.Context) (*talker, scenarios.Path, error) 
 // carry what belongs to the beginning.
 const settling = 5
 
-// single says one message at a time. What passes between one and the next is
-// what the two cost: once a message is back, its client asks for more.
-func (x *experiment) single(ctx context.Context) error {
+// wire says one message at a time, and then many at once, and records what
+// passes meanwhile.
+func (x *experiment) wire(ctx context.Context) error {
 	limited, cancel := x.limit(ctx, 10)
 	defer cancel()
 	t, path, err := x.meet(limited)
@@ -57,72 +57,62 @@ func (x *experiment) single(ctx context.Context) error {
 		}
 		trips = append(trips, float64(back.At-from)/1e9)
 	}
-	x.passed(path.Observed().Sub(before), x.c.Samples)
+	x.passed("", path.Observed().Sub(before), x.c.Samples)
 	slices.Sort(trips)
 	x.rec.Value("rtt-p50-sec", trips[len(trips)/2])
 	x.rec.Value("rtt-p99-sec", trips[min(len(trips)-1, len(trips)*99/100)])
 	if len(trips) < 100 {
 		x.rec.Doubt(fmt.Sprintf("the p99 of the round trip is of %d messages, so of the slowest of them", len(trips)))
 	}
+	for range bursts {
+		before := path.Observed()
+		if err := t.burst(limited); err != nil {
+			return err
+		}
+		x.passed("burst-", path.Observed().Sub(before), inBurst)
+	}
 	return t.peer.Close()
 }
 
-// burst says many messages at once.
-func (x *experiment) burst(ctx context.Context) error {
-	limited, cancel := x.limit(ctx, 10)
-	defer cancel()
-	t, path, err := x.meet(limited)
-	if err != nil {
+// burst says many messages at once and waits until they are back.
+func (t *talker) burst(ctx context.Context) error {
+	first := scenarios.FirstSeq + t.next
+	t.next += inBurst
+	errs := make([]error, inBurst)
+	var all sync.WaitGroup
+	for i := range inBurst {
+		m := scenarios.Message{Room: t.room, From: t.from, Seq: first + int64(i), Body: t.body}
+		all.Go(func() { errs[i] = t.peer.Send(ctx, m) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	defer path.Close()
-	for range settling {
-		if _, err := t.exchange(limited); err != nil {
-			return err
-		}
-	}
-	for range x.c.Samples {
-		before := path.Observed()
-		first := t.next
-		errs := make([]error, inBurst)
-		var all sync.WaitGroup
-		for i := range inBurst {
-			m := scenarios.Message{Room: t.room, From: t.from, Seq: scenarios.FirstSeq + first + int64(i), Body: t.body}
-			all.Go(func() { errs[i] = t.peer.Send(limited, m) })
-		}
-		all.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
-		t.next += inBurst
-		came := 0
-		_, err := t.peer.Await(limited, func(events []scenarios.Event) bool {
-			came = 0
-			for _, e := range events {
-				if e.Kind == scenarios.EventMessage && e.Message.Seq >= scenarios.FirstSeq+first {
-					came++
-				}
+	came := 0
+	events, err := t.peer.Await(ctx, func(events []scenarios.Event) bool {
+		came = 0
+		for _, e := range events {
+			if e.Kind == scenarios.EventMessage && e.Message.Seq >= first {
+				came++
 			}
-			return came >= inBurst || ended(events) != ""
-		})
-		if err == nil && came < inBurst {
-			err = errors.New(ended(t.peer.Events()))
 		}
-		if err != nil {
-			return fmt.Errorf("%d of %d messages are back: %w", came, inBurst, err)
-		}
-		x.passed(path.Observed().Sub(before), inBurst)
+		return came >= inBurst || ended(events) != ""
+	})
+	if err == nil && came < inBurst {
+		err = errors.New(ended(events))
 	}
-	return t.peer.Close()
+	if err != nil {
+		return fmt.Errorf("%d of %d messages are back: %w", came, inBurst, err)
+	}
+	return nil
 }
 
-// passed records what has passed for some messages.
-func (x *experiment) passed(t scenarios.Traffic, messages int) {
+// passed records what has passed for some messages, under names that begin with
+// a prefix.
+func (x *experiment) passed(prefix string, t scenarios.Traffic, messages int) {
 	n := float64(messages)
-	x.rec.Value("reqs/msg", float64(t.Requests)/n)
-	x.rec.Value("wire-B/msg", float64(t.Up+t.Down)/n)
-	x.rec.Value("wire-up-B/msg", float64(t.Up)/n)
-	x.rec.Value("wire-down-B/msg", float64(t.Down)/n)
+	x.rec.Value(prefix+"reqs/msg", float64(t.Requests)/n)
+	x.rec.Value(prefix+"wire-B/msg", float64(t.Up+t.Down)/n)
 }
 
 // load has the load generator stand for the clients.

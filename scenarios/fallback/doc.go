@@ -18,8 +18,8 @@
 // The case ways takes all of them side by side, on one server; each is also a
 // case of its own. The others ask what it costs, on each transport alone:
 //
-//	single    one message at a time: the stack's own client, and what it puts on the wire
-//	burst     a hundred messages at once, likewise
+//	wire      one message at a time, then a hundred at once: what the stack's own client and its server
+//	          put on the wire
 //	echo      the load generator stands for one client, at a steady rate
 //	crowd     the same with a message to a hundred clients
 //	idle      the memory of clients that say nothing
@@ -33,7 +33,8 @@
 //	                arrived, in each way in which the client was up
 //	dup, reordered  messages that arrived twice, or after a later one
 //	reqs/msg, wire-B/msg    HTTP requests and bytes, both directions, for each message and its return
-//	rtt-p50-sec, rtt-p99-sec   in single: from when the client's process is told to say something until
+//	burst-reqs/msg, burst-wire-B/msg   the same where a hundred are said at once
+//	rtt-p50-sec, rtt-p99-sec   in wire: from when the client's process is told to say something until
 //	                it is back; the way through the control pipe is in it
 //	p50-sec/msg, p99-sec/msg   in echo and crowd: from when a message was due until it arrived
 //	server-cpu-sec/msg      CPU time of the server for each delivery

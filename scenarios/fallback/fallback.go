@@ -45,8 +45,7 @@ func Ways() []Way {
 // The cases that are no ways.
 const (
 	allWays = "ways"
-	single  = "single"
-	burst   = "burst"
+	wire    = "wire"
 	echo    = "echo"
 	crowd   = "crowd"
 	idle    = "idle"
@@ -55,7 +54,7 @@ const (
 // The time that a client has. An upgrade takes milliseconds, and socket.io-client
 // gives up an attempt after 20 s: whoever has not come by then tries for ever.
 var (
-	scaled   = scenarios.Timers{Limit: 1500 * time.Millisecond}
+	scaled   = scenarios.Timers{Limit: 2500 * time.Millisecond}
 	defaults = scenarios.Timers{Limit: 30 * time.Second}
 )
 
@@ -63,8 +62,11 @@ var (
 // for a while, and what is counted does not depend on when.
 const abreast = 6
 
-// inBurst is how many messages are said at once.
-const inBurst = 100
+// How many bursts there are, and how many messages are said at once in each.
+const (
+	bursts  = 3
+	inBurst = 100
+)
 
 // The deliveries of a warm-up. What is compared is the cost over polling with
 // that over a WebSocket, which are apart by more than Node gains in a longer
@@ -102,7 +104,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 			cases = append(cases, c)
 		}
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
-			cases = append(cases, counted(single, size, 100), counted(burst, size, 10))
+			cases = append(cases, counted(wire, size, 100))
 		}
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
 			for _, rate := range []float64{10, 1000} {
@@ -122,13 +124,13 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 		cases = append(cases, c)
 	}
 	return append(cases,
-		counted(single, 32, 20), counted(burst, 32, 3),
+		counted(wire, 32, 20),
 		timed(echo, 1, 32, 500, 150*time.Millisecond), timed(crowd, 100, 32, 50, 150*time.Millisecond))
 }
 
 // Check implements scenarios.Checker.
 func (Scenario) Check(c scenarios.Case) error {
-	if slices.Contains([]string{single, burst, echo, crowd, idle}, c.Name) {
+	if slices.Contains([]string{wire, echo, crowd, idle}, c.Name) {
 		return nil
 	}
 	_, err := waysOf(c)
@@ -160,7 +162,7 @@ func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 	switch c.Name {
 	case echo, crowd, idle:
 		return x.load(ctx)
-	case single, burst:
+	case wire:
 		if len(s.Mode.Transports) > 1 {
 			return scenarios.Unsupported("what a transport costs is asked of the stacks with that one alone")
 		}
@@ -169,11 +171,8 @@ func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
-	switch c.Name {
-	case single:
-		return x.single(ctx)
-	case burst:
-		return x.burst(ctx)
+	if c.Name == wire {
+		return x.wire(ctx)
 	}
 	ways, err := waysOf(c)
 	if err != nil {

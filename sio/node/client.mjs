@@ -69,6 +69,10 @@ export async function dial(url, config, on) {
     };
 
     watch(engine.transport);
+    engine.on('open', () => {
+      transport = engine.transport.name; // it may not be the first one tried
+      watch(engine.transport);
+    });
     engine.on('upgrade', watch);
     engine.on('upgrade', upgraded);
     engine.on('close', (why, error) => {
