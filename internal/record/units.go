@@ -128,7 +128,7 @@ var Units = []Unit{
 	{Name: "idle-survived-beat", Title: "with heartbeat", Better: Higher, Quantity: Share, Leading: true,
 		Means: "the same where the server knows how long it may be silent"},
 	{Name: "burst-reqs/msg", Title: "requests in a burst", Better: Lower, Quantity: Count, Leading: true,
-		Means: "the same for each of a hundred messages that are said at once"},
+		Means: "HTTP requests for each of a hundred messages that are said at once"},
 	{Name: "burst-wire-B/msg", Title: "bytes in a burst", Better: Lower, Quantity: Bytes, Leading: true,
 		Means: "bytes on the TCP streams, both directions, for each of a hundred messages that are said at once"},
 	{Name: "rtt-p50-sec", Title: "round trip p50", Better: Lower, Quantity: Duration, Leading: true,

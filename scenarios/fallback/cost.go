@@ -64,7 +64,7 @@ func (x *experiment) wire(ctx context.Context) error {
 	if len(trips) < 100 {
 		x.rec.Doubt(fmt.Sprintf("the p99 of the round trip is of %d messages, so of the slowest of them", len(trips)))
 	}
-	for range bursts {
+	for range max(3, x.c.Samples/10) {
 		before := path.Observed()
 		if err := t.burst(limited); err != nil {
 			return err

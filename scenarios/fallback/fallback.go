@@ -62,11 +62,9 @@ var (
 // for a while, and what is counted does not depend on when.
 const abreast = 6
 
-// How many bursts there are, and how many messages are said at once in each.
-const (
-	bursts  = 3
-	inBurst = 100
-)
+// inBurst is how many messages are said at once. There is a burst for each ten
+// messages that are said one by one, and three at least.
+const inBurst = 100
 
 // The deliveries of a warm-up. What is compared is the cost over polling with
 // that over a WebSocket, which are apart by more than Node gains in a longer
