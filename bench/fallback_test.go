@@ -94,6 +94,10 @@ var fallbackOutcomes = map[string]map[string]string{
 	"sio-node-all": with(onSIOWebSocket, map[string]string{
 		"refused-400": "polling", "refused-403": "polling", "stripped": "polling", "lacking": "polling",
 	}),
+	// These are requests like any other.
+	"events":    all("eventsource"),
+	"multipart": all("xhr-multipart"),
+
 	"sio-js-polling":    onPolling,
 	"sio-node-polling":  onPolling,
 	"sio-node-default":  byDefault,

@@ -3,6 +3,7 @@ package bench
 import (
 	"wsvsio/internal/bare"
 	"wsvsio/internal/floor"
+	"wsvsio/internal/streams"
 	"wsvsio/internal/worker"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
@@ -25,6 +26,9 @@ func Programs() worker.Programs {
 		"sio-reconnect":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.DialReconnect},
 
 		"rawws-fallback": {Path: scenarios.PathRaw, NewServer: rawws.NewFallbackServer, Dial: rawws.DialFallback},
+
+		"events": {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialEvents},
+		"parts":  {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialParts},
 	}
 }
 
@@ -308,6 +312,38 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: tryAll,
 			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "events",
+			About:    "no WebSocket: server-sent events, and a request for each message of the client; on net/http",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   scenarios.Program{Go: "events"}, Client: scenarios.Program{Go: "events"},
+			Mode: scenarios.Mode{Transports: []string{scenarios.EventSource}},
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "multipart",
+			About:    "the same with AJAX multipart streaming (multipart/x-mixed-replace)",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   scenarios.Program{Go: "parts"}, Client: scenarios.Program{Go: "parts"},
+			Mode: scenarios.Mode{Transports: []string{scenarios.XHRMultipart}},
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "flash",
+			About:    "Flash Socket: a policy file asked for over TCP, then a plain TCP socket; see internal/streams",
+			Protocol: scenarios.ProtocolRaw,
+			Mode:     scenarios.Mode{Transports: []string{"flashsocket"}},
+			Only:     fallbackOnly,
+			Absent:   "no browser runs Flash any more, since 12 January 2021. On the wire it was a request for the policy file, <policy-file-request/> and a zero byte, the file in answer, and on another connection a plain TCP socket",
+		},
+		{
+			Name:     "webtransport",
+			About:    "WebTransport: streams and datagrams over HTTP/3",
+			Protocol: scenarios.ProtocolRaw,
+			Mode:     scenarios.Mode{Transports: []string{"webtransport"}},
+			Only:     fallbackOnly,
+			Absent:   "it needs HTTP/3, which neither net/http nor Node has: a QUIC stack on each side, and none of the two libraries in Go speaks it. Socket.IO 4.7 takes it where the application brings the server",
 		},
 	}
 }

@@ -332,9 +332,10 @@ func TestArrows(t *testing.T) {
 		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
 		"internal/slow":       {"scenarios"},
 		"internal/stats":      {},
+		"internal/streams":    {"scenarios"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},

@@ -19,10 +19,13 @@ const (
 	ProtocolEIO4  Protocol = "engine.io4" // Socket.IO of socket.io 3 and 4
 )
 
-// The transports, by the names that Engine.IO gives them.
+// The transports, by the names that Engine.IO and what came before it give them.
 const (
 	WebSocket = "websocket"
 	Polling   = "polling"
+
+	EventSource  = "eventsource"   // server-sent events
+	XHRMultipart = "xhr-multipart" // of Socket.IO 0.6: multipart/x-mixed-replace
 )
 
 // Program is one end of a stack: a chat of this binary or a Node module. One of
@@ -89,6 +92,10 @@ type Stack struct {
 	// two versions that do not go together. All cases of such a stack are n/a for
 	// this reason. The suite fails once a client gets in.
 	Refused string `json:"refused,omitempty"`
+
+	// Absent is why there is nothing at the two ends, "" if there is: a
+	// technology that has a row all the same. All cases are n/a for this reason.
+	Absent string `json:"absent,omitempty"`
 
 	// Flaky is a library's defect that makes any case fail now and then, ""
 	// if there is none. Each case is then tried several times.

@@ -45,8 +45,8 @@ func DialParts(ctx context.Context, rawURL string, cfg scenarios.DialConfig, on 
 	return dial(ctx, rawURL, cfg, on, inParts)
 }
 
-// The names of the transports, as Socket.IO 0.6 and the HTML standard have them.
-var transports = map[string]string{eventStream: "eventsource", inParts: "xhr-multipart"}
+// transports are the names of the forms.
+var transports = map[string]string{eventStream: scenarios.EventSource, inParts: scenarios.XHRMultipart}
 
 func dial(ctx context.Context, rawURL string, cfg scenarios.DialConfig, on func(scenarios.Event), form string) (scenarios.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()

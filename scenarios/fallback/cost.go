@@ -48,6 +48,10 @@ func (x *experiment) wire(ctx context.Context) error {
 		}
 	}
 	before := path.Observed()
+	cpu, err := x.node.CPU()
+	if err != nil {
+		return err
+	}
 	var trips []float64
 	for range x.c.Samples {
 		from := x.env.Now()
@@ -58,6 +62,11 @@ func (x *experiment) wire(ctx context.Context) error {
 		trips = append(trips, float64(back.At-from)/1e9)
 	}
 	x.passed("", path.Observed().Sub(before), x.c.Samples)
+	used, err := x.node.CPU()
+	if err != nil {
+		return err
+	}
+	x.rec.Value("server-cpu-sec/msg", (used-cpu).Seconds()/float64(x.c.Samples))
 	slices.Sort(trips)
 	x.rec.Value("rtt-p50-sec", trips[len(trips)/2])
 	x.rec.Value("rtt-p99-sec", trips[min(len(trips)-1, len(trips)*99/100)])
@@ -123,6 +132,8 @@ func (x *experiment) load(ctx context.Context) error {
 		return scenarios.Unsupported("what a transport costs is asked of the stacks with that one alone")
 	case s.Server.Go != "" && s.Client.Node != "" && s.Mode.Transports[0] == scenarios.WebSocket:
 		return scenarios.Unsupported("the load generator stands in for the client, and the server %s is measured with its Go client", s.Server)
+	case s.Mode.Transports[0] != scenarios.WebSocket && s.Mode.Transports[0] != scenarios.Polling:
+		return scenarios.Unsupported("the load generator does not speak it; the case wire has the stack's own client")
 	}
 	spec := scenarios.LoadSpec{
 		Clients: c.Clients, Size: c.Size, Warmup: c.Warmup, Rate: c.Rate,

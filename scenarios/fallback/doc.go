@@ -37,7 +37,7 @@
 //	rtt-p50-sec, rtt-p99-sec   in wire: from when the client's process is told to say something until
 //	                it is back; the way through the control pipe is in it
 //	p50-sec/msg, p99-sec/msg   in echo and crowd: from when a message was due until it arrived
-//	server-cpu-sec/msg      CPU time of the server for each delivery
+//	server-cpu-sec/msg      CPU time of the server for each delivery; in wire of one message at a time
 //	server-B/conn   resident memory of the server for each client
 //
 // # Labels
