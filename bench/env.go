@@ -288,6 +288,9 @@ func (e *Env) Path(_ context.Context, spec scenarios.PathSpec, nodes ...scenario
 	case kind == scenarios.PathDirect:
 		return direct{Node: nodes[0]}, nil
 	case kind == scenarios.PathRelay, kind == scenarios.PathFaulty, netlab.IsProxy(kind):
+		if asked := (spec.Idle != 0 || spec.KeepHost || spec.Forwarded || spec.TLS); asked && !netlab.IsProxy(kind) {
+			return nil, fmt.Errorf("path %s: it is no proxy, and cannot cut what is idle, change headers or end TLS", kind)
+		}
 		u, err := url.Parse(nodes[0].URL())
 		if err != nil {
 			return nil, fmt.Errorf("path %s: %w", spec.Kind, err)

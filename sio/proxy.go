@@ -64,7 +64,7 @@ func behind(cfg scenarios.ServerConfig) scenarios.ServerConfig {
 // address, for logs and limits.
 func forwarded(cfg scenarios.ServerConfig, r *http.Request) *http.Request {
 	trusted := cfg.Behind.Trusted
-	if trusted == 0 {
+	if trusted <= 0 {
 		return r // whoever sends the headers may be anybody
 	}
 	r = r.WithContext(r.Context()) // a copy

@@ -7,11 +7,16 @@ import (
 
 	"wsvsio/bench"
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/proxy"
 )
 
 func listCommand(c *call) error {
+	paths := c.flags.Bool("paths", false, "list the paths of the scenario proxy instead")
 	if err := c.parse(); err != nil {
 		return err
+	}
+	if *paths {
+		return listPaths(c)
 	}
 	machine, _, err := c.look(bench.Stacks())
 	if err != nil {
@@ -56,4 +61,14 @@ func listCommand(c *call) error {
 		fmt.Fprintf(c.stdout, "\n%s cannot run here: %s\n  to add it: %s\n", l.Stack, l.Reason, l.Mend)
 	}
 	return nil
+}
+
+// listPaths tells what each path of the scenario proxy is.
+func listPaths(c *call) error {
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PATH\tWHAT IT IS")
+	for _, r := range proxy.Routes() {
+		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.About)
+	}
+	return w.Flush()
 }

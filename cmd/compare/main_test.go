@@ -14,6 +14,7 @@ import (
 	"wsvsio/internal/record"
 	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/proxy"
 )
 
 // compareEnv has the test binary be the command.
@@ -95,6 +96,7 @@ func TestWrongUse(t *testing.T) {
 		{"conformance -format csv", []string{`unknown format "csv"`, "json, markdown, table"}},
 		{"run -scenario broadcast -stack rawws-resume", []string{"none of the stacks is for the scenarios", "rawws-resume is for reconnect"}},
 		{"run -scenario reconnect -ping-timeout 5ms", []string{"-ping-timeout is 5ms; it must be from 10ms to 5m0s"}},
+		{"run -case direct-time,x", []string{`unknown case "x"`}},
 		{"run -case stall -ping-timeout 100ms", []string{"a stall of 250ms is not shorter than the ping timeout of 100ms"}},
 	} {
 		status, stdout, stderr := compare(t, strings.Fields(tt.args)...)
@@ -105,6 +107,19 @@ func TestWrongUse(t *testing.T) {
 			if !strings.Contains(stderr, want) {
 				t.Errorf("%s: stderr %q\nlacks %q", tt.args, stderr, want)
 			}
+		}
+	}
+}
+
+// TestListPaths tells what each path is.
+func TestListPaths(t *testing.T) {
+	status, stdout, stderr := compare(t, "list", "-paths")
+	if status != exitOK {
+		t.Fatalf("exit status %d, %s", status, stderr)
+	}
+	for _, r := range proxy.Routes() {
+		if !strings.Contains(stdout, r.Name+" ") || !strings.Contains(stdout, r.About) {
+			t.Errorf("lacks %s:\n%s", r.Name, stdout)
 		}
 	}
 }

@@ -21,7 +21,11 @@
 //
 // The cases whose names end in -time take the same path with the machine to
 // themselves: clients connect one after the other, each says something as soon
-// as it is connected, and the last one says more, one message at a time.
+// as it is connected, and one more says more once it is on its last transport,
+// one message at a time.
+//
+// The polling clients of Node open a connection for each request, where a
+// browser keeps one: over TLS each request of theirs is a handshake, too.
 //
 // The clients do not come back by themselves: whether a connection lives is
 // what is asked. Reconnect is a scenario of its own.

@@ -38,9 +38,8 @@ var (
 	}
 )
 
-// abreast is how many stacks run side by side: much of it is waiting for
-// processes to start.
-const abreast = 4
+// abreast is how many stacks run side by side: much of it is waiting.
+const abreast = 6
 
 // Cases implements scenarios.Scenario.
 func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
@@ -147,14 +146,15 @@ func (x *experiment) set(ctx context.Context, cfg scenarios.ServerConfig) (sc sc
 	return sc, err
 }
 
-// clear ends it all. What a server does not let go of is not what is asked
-// here: go-socket.io knows sessions of which it cannot get rid.
-func (x *experiment) clear(ctx context.Context, sc scene) error {
-	err := errors.Join(sc.crew.Stop(ctx), sc.path.Close())
-	if stopped := sc.node.Stop(ctx); stopped != nil {
-		x.rec.Doubt("the server did not shut down: " + plain(stopped))
-	}
-	return err
+// clear ends it all.
+func (sc scene) clear(ctx context.Context) error {
+	return errors.Join(sc.crew.Stop(ctx), sc.path.Close(), sc.node.Stop(ctx))
+}
+
+// drop ends it all at once. go-socket.io does not let go of what has broken
+// while it upgraded, and how a server stops is not what is asked here.
+func (sc scene) drop() error {
+	return errors.Join(sc.crew.Kill(), sc.path.Close(), sc.node.Kill())
 }
 
 // outcomes sees what gets through.
@@ -176,8 +176,7 @@ func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) e
 		if works(t) {
 			x.rec.Label("transport", t.transport())
 		} else {
-			x.rec.Label("error", Class(t.err))
-			x.rec.Label("client sees", plain(t.err))
+			x.sees(t)
 		}
 	}
 	through := working(tries)
@@ -188,7 +187,7 @@ func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) e
 	if x.route.Idle {
 		x.idle(ctx, through, "", "idle")
 	}
-	if err := x.clear(ctx, sc); err != nil || !x.route.Idle {
+	if err := sc.drop(); err != nil || !x.route.Idle {
 		return err
 	}
 
@@ -197,7 +196,7 @@ func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) e
 		return err
 	}
 	x.idle(ctx, working(x.connect(ctx, sc)), "-beat", "idle with heartbeat")
-	return x.clear(ctx, sc)
+	return sc.drop()
 }
 
 // try is an attempt of one client. It has a room of its own, so that nobody
@@ -346,6 +345,12 @@ func working(tries []*try) []*try {
 	return slices.DeleteFunc(slices.Clone(tries), func(t *try) bool { return !works(t) })
 }
 
+// sees records what a client sees that does not work.
+func (x *experiment) sees(t *try) {
+	x.rec.Label("error", Class(t.err))
+	x.rec.Label("client sees", plain(t.err))
+}
+
 // counted is how many messages are said to count what each takes.
 const counted = 20
 
@@ -353,9 +358,8 @@ const counted = 20
 func (x *experiment) wire(ctx context.Context, sc scene, t *try) {
 	before := sc.path.Observed()
 	for range counted {
-		if t.say(ctx, x.c.Timers.Limit); t.err != nil {
-			x.rec.Label("error", Class(t.err))
-			x.rec.Label("client sees", plain(t.err))
+		if t.say(ctx, x.c.Timers.Limit); !works(t) {
+			x.sees(t)
 			return
 		}
 	}
@@ -409,32 +413,41 @@ func (x *experiment) times(ctx context.Context, cfg scenarios.ServerConfig) erro
 	limit := x.c.Timers.Limit
 	for i := range x.c.Samples {
 		t := x.newTry(fmt.Sprint("client", i))
-		t.dial(ctx, sc, "", limit)
-		if works(t) {
-			back := t.announce(ctx, limit)
-			if works(t) {
+		if t.dial(ctx, sc, "", limit); works(t) {
+			if back := t.announce(ctx, limit); works(t) {
 				x.rec.Value("first-msg-sec", seconds(back.At-t.peer.Events()[0].At))
 			}
 		}
 		if !works(t) {
-			x.rec.Label("first message", "not of all: "+Class(t.err))
+			// What it leaves behind may block the others.
+			x.rec.Label("first message", fmt.Sprintf("not of client %d of %d: %s", i+1, x.c.Samples, Class(t.err)))
+			if err := sc.drop(); err != nil {
+				return err
+			}
+			if sc, err = x.set(ctx, cfg); err != nil {
+				return err
+			}
+			break
 		}
 	}
 	t := x.newTry("last")
 	if t.run(ctx, sc, "", limit); works(t) {
 		x.roundTrips(ctx, t)
-	} else {
-		x.rec.Label("error", Class(t.err))
-		x.rec.Label("client sees", plain(t.err))
 	}
-	return x.clear(ctx, sc)
+	if works(t) {
+		return sc.clear(ctx)
+	}
+	x.sees(t)
+	return sc.drop()
 }
 
 // roundTrips records how long it takes until what a client says is back. The
 // first messages warm up.
 func (x *experiment) roundTrips(ctx context.Context, t *try) {
 	for range leastMessages {
-		t.say(ctx, x.c.Timers.Limit)
+		if t.say(ctx, x.c.Timers.Limit); !works(t) {
+			return
+		}
 	}
 	var all []float64
 	for end := x.env.Now() + int64(x.c.Window); works(t) && len(all) < mostMessages; {
@@ -447,8 +460,6 @@ func (x *experiment) roundTrips(ctx context.Context, t *try) {
 		}
 	}
 	if !works(t) {
-		x.rec.Label("error", Class(t.err))
-		x.rec.Label("client sees", plain(t.err))
 		return
 	}
 	slices.Sort(all)

@@ -1,0 +1,227 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wsvsio/internal/netlab"
+	"wsvsio/internal/record"
+	"wsvsio/scenarios"
+	"wsvsio/scenarios/proxy"
+)
+
+// passage is what becomes of the stacks on a route: the transport on which a
+// client ends, or the class of what it sees. That is the same for all stacks of
+// a column, but for those in except.
+type passage struct {
+	raw     string // a plain WebSocket
+	only    string // Socket.IO over websocket only
+	order   string // in its default order
+	polling string // over polling only
+	origin  string // with a browser's Origin, where it works without
+}
+
+const (
+	ws, poll = scenarios.WebSocket, scenarios.Polling
+	in, no   = "let in", "403"
+	fails    = "fails" // as it happens
+)
+
+// passages is the matrix. It agrees with the one in FACTS.md, but for what
+// follows.
+//
+//   - forward-denied is squid's default. There, a client on websocket alone got 400,
+//     because it sent an ordinary request to the proxy, which strips Upgrade.
+//     Ours uses CONNECT, as RFC 6455 asks for (section 4.1) and browsers do, and
+//     so gets 403. forward-denied-tls is squid with CONNECT denied, where all went
+//     through CONNECT; what is https always does.
+//   - The server of rawws-node answers an ordinary request with 426, "Upgrade
+//     Required", that of rawws with 400.
+//   - With an idle cut clients that reconnect come back: those here do not, so
+//     the connection is what is seen to end.
+var passages = map[string]passage{
+	"direct":             {ws, ws, ws, poll, in},
+	"reverse":            {ws, ws, ws, poll, no},
+	"reverse-host":       {ws, ws, ws, poll, in},
+	"reverse-forwarded":  {ws, ws, ws, poll, in},
+	"tls":                {ws, ws, ws, poll, no},
+	"buffer":             {ws, ws, ws, poll, no},
+	"http10":             {ws, ws, ws, poll, no},
+	"strip-upgrade":      {"400", "400", poll, poll, no},
+	"forbid-upgrade":     {"403", "403", poll, poll, no},
+	"swallow-down":       {"silence", "silence", poll, poll, no},
+	"idle-cut":           {ws, ws, ws, poll, no},
+	"forward":            {ws, ws, ws, poll, in},
+	"forward-denied":     {"403", "403", poll, poll, in},
+	"forward-denied-tls": {"403", "403", "403", "403", ""},
+	"delay":              {ws, ws, ws, poll, in},
+}
+
+// except are cells that differ, by route and stack.
+var except = map[[2]string]string{
+	{"strip-upgrade", "rawws-node"}: "426",
+	// go-socket.io gives up polling as soon as it has answered the probe, whether
+	// that has arrived or not; Node goes on.
+	{"swallow-down", "sio-js-default"}: fails,
+}
+
+// want returns what is to become of a stack on a route.
+func (p passage) want(route string, s scenarios.Stack) string {
+	if w, ok := except[[2]string{route, s.Name}]; ok {
+		return w
+	}
+	switch {
+	case s.Protocol == scenarios.ProtocolRaw:
+		return p.raw
+	case len(s.Mode.Transports) > 1:
+		return p.order
+	case s.Mode.Transports[0] == scenarios.Polling:
+		return p.polling
+	}
+	return p.only
+}
+
+// tries is how often a cell of a flaky stack may go wrong by the library's
+// defect.
+const tries = 6
+
+// TestProxyMatrix pins the outcome of every embedded path on every stack.
+func TestProxyMatrix(t *testing.T) {
+	m, can := look(t)
+	routes := make(map[string]bool) // that are embedded
+	for _, r := range proxy.Routes() {
+		kind := r.Spec.Kind
+		routes[r.Name] = netlab.IsProxy(kind) || kind == scenarios.PathRelay || kind == scenarios.PathFaulty
+	}
+	turn := make(chan struct{}, 6) // processes take a core to start
+	for _, c := range (proxy.Scenario{}).Cases(scenarios.Quick) {
+		if !c.Outcome || !routes[c.Name] {
+			continue
+		}
+		p, ok := passages[c.Name]
+		if !ok {
+			t.Errorf("route %s is not in the matrix", c.Name)
+		}
+		for _, s := range can {
+			if !s.IsChat() || !s.IsFor("proxy") {
+				continue
+			}
+			// A busy machine is slow to answer, and silence is an outcome.
+			c.Timers.Limit = 4 * time.Second
+			t.Run(c.Name+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				turn <- struct{}{}
+				defer func() { <-turn }()
+				for try := 1; ; try++ {
+					wrong := p.check(t.Context(), m, c, s)
+					if wrong == nil {
+						return
+					}
+					if s.Flaky == "" || try == tries {
+						t.Fatal(wrong)
+					}
+					t.Logf("%v: %s", wrong, s.Flaky)
+				}
+			})
+		}
+	}
+	for name := range passages {
+		if !routes[name] {
+			t.Errorf("there is no route %s", name)
+		}
+	}
+}
+
+// check runs a cell and returns how its outcome differs from the matrix.
+func (p passage) check(ctx context.Context, m Machine, c scenarios.Case, s scenarios.Stack) error {
+	env := NewEnv(ctx, m)
+	defer env.Close()
+	cell := record.Cell{Scenario: "proxy", Case: c, Stack: s.Name}
+	measure(ctx, env, proxy.Scenario{}, s, CellLimit, &cell)
+	if cell.Error != "" || cell.Unsupported != "" {
+		return fmt.Errorf("error %s%s", cell.Error, cell.Unsupported)
+	}
+	share, _ := cell.Value("works")
+	var got string
+	switch {
+	case share == 1:
+		got = cell.Labels["transport"]
+	case share > 0:
+		got = fmt.Sprintf("works in part: %v", cell.Labels)
+	default:
+		got = cell.Labels["error"]
+	}
+	want := p.want(c.Name, s)
+	switch {
+	case want == fails && share == 0:
+	case got != want:
+		return fmt.Errorf("ends with %q, want %q: %v", got, want, cell.Labels)
+	case share == 1 && cell.Labels["origin"] != p.origin:
+		return fmt.Errorf("with an Origin: %q, want %q", cell.Labels["origin"], p.origin)
+	}
+	if c.Name != "idle-cut" {
+		return nil
+	}
+	silent, ok := cell.Value("idle-survived")
+	beating, also := cell.Value("idle-survived-beat")
+	ends := map[string]string{ws: "closed", poll: "504"}[want]
+	if !ok || !also || silent != 0 || beating != 1 || cell.Labels["idle"] != ends {
+		return fmt.Errorf("idle without a heartbeat %v survive, want 0, and with one %v, want 1: %v", silent, beating, cell.Labels)
+	}
+	return nil
+}
+
+// TestProxyTimes has the times of a route be no shorter than its way: a first
+// message takes the handshake of TCP, that of a WebSocket, and its own way.
+func TestProxyTimes(t *testing.T) {
+	cases := (proxy.Scenario{}).Cases(scenarios.Quick)
+	c := cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == "delay-time" })]
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, s := range Stacks() {
+		if s.Name != "rawws" && s.Name != "sio" {
+			continue
+		}
+		all.Go(func() {
+			env := NewEnv(t.Context(), Machine{})
+			defer env.Close()
+			cell := record.Cell{Scenario: "proxy", Case: c, Stack: s.Name}
+			measure(t.Context(), env, proxy.Scenario{}, s, CellLimit, &cell)
+			for unit, least := range map[string]float64{"first-msg-sec": 0.06, "rtt-p50-sec": 0.02, "rtt-p99-sec": 0.02} {
+				if v, ok := cell.Value(unit); !ok || v < least {
+					t.Errorf("%s: %s is %v, %t; the way alone takes %v: %s", s.Name, unit, v, ok, least, cell.Error)
+				}
+			}
+		})
+	}
+}
+
+// TestProxySpec says what a path cannot be.
+func TestProxySpec(t *testing.T) {
+	env := NewEnv(t.Context(), Machine{})
+	defer env.Close()
+	i := slices.IndexFunc(Stacks(), func(s scenarios.Stack) bool { return s.Name == "rawws" })
+	node, err := env.Serve(t.Context(), Stacks()[i], scenarios.ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, spec := range map[string]scenarios.PathSpec{
+		"relay: it is no proxy":    {Kind: scenarios.PathRelay, TLS: true},
+		"faulty: it is no proxy":   {Kind: scenarios.PathFaulty, Idle: time.Second},
+		"reverse: idle for -1s":    {Kind: scenarios.PathReverse, Idle: -time.Second},
+		"reverse: has no delay":    {Kind: scenarios.PathReverse, Delay: time.Second},
+		`no path of kind "pigeon"`: {Kind: "pigeon"},
+	} {
+		if _, err := env.Path(t.Context(), spec, node); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want one with %q", spec, err, want)
+		}
+	}
+	if _, err := env.Path(t.Context(), scenarios.PathSpec{Kind: scenarios.PathReverse}, node, node); err == nil {
+		t.Error("a reverse proxy before two nodes")
+	}
+}
