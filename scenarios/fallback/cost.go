@@ -80,7 +80,7 @@ func (x *experiment) wire(ctx context.Context) error {
 		}
 		x.passed("burst-", path.Observed().Sub(before), inBurst)
 	}
-	return t.peer.Close()
+	return nil
 }
 
 // burst says many messages at once and waits until they are back.
@@ -155,8 +155,8 @@ func (x *experiment) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if stopped := node.Stop(ctx); stopped != nil {
-		x.rec.Doubt("the server did not shut down: " + plain(stopped.Error()))
+	if err := node.Kill(); err != nil {
+		return err
 	}
 	if err := verdict(r); err != nil {
 		return err

@@ -39,22 +39,20 @@ func (x *experiment) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// end stops what begin has started. What a server does not let go of is not
-// what is asked here: go-socket.io knows sessions of which it cannot get rid.
+// end ends what begin has started, at once: all that is asked for has been seen,
+// and go-socket.io knows sessions of which it cannot get rid.
 func (x *experiment) end(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // all of it has ended with the context
 	}
-	var err error
+	var errs []error
 	if x.crew != nil {
-		err = x.crew.Stop(ctx)
+		errs = append(errs, x.crew.Kill())
 	}
 	if x.node != nil {
-		if stopped := x.node.Stop(ctx); stopped != nil {
-			x.rec.Doubt("the server did not shut down: " + plain(stopped.Error()))
-		}
+		errs = append(errs, x.node.Kill())
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // config is that of a client.
@@ -240,9 +238,6 @@ func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
 	o.see(peer.Events())
 	o.lostUp = up.account(x.partner.Events(), o)
 	o.lostDown = down.account(peer.Events(), o)
-	if o.down == "" {
-		peer.Close()
-	}
 	return ctx.Err()
 }
 
@@ -458,9 +453,3 @@ func class(err error) string {
 	}
 	return "closed"
 }
-
-// address is one that the system chose.
-var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-
-// plain returns a text without what is of this run alone.
-func plain(text string) string { return address.ReplaceAllString(text, "HOST") }
