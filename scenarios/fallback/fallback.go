@@ -60,7 +60,7 @@ var (
 
 // abreast is how many stacks run side by side. To start a process takes a core
 // for a while, and what is counted does not depend on when.
-const abreast = 6
+const abreast = 8
 
 // inBurst is how many messages are said at once. There is a burst for each ten
 // messages that are said one by one, and three at least.
