@@ -59,6 +59,11 @@ const eager = 250 * time.Millisecond
 // the client is connected without it.
 const maxPause = time.Minute
 
+// linger is how long a client that has more to say than one post took waits for
+// still more: of a burst the rest is to go at once. It is well below what a
+// request takes where there is a network in between.
+const linger = time.Millisecond
+
 // opening is what a client is told when its session begins.
 type opening struct {
 	Session string `json:"session"`
@@ -746,7 +751,7 @@ type fallbackClient struct {
 	http    *http.Client
 	upgrade bool // it may use a WebSocket
 	polls   bool // it may poll
-	late    bool // its first WebSocket was not refused, but did not come in time
+	late    bool // its first WebSocket was not refused, but too late
 	pauses  scenarios.Reconnect
 	opening opening
 
@@ -1122,10 +1127,15 @@ func (c *fallbackClient) gets(ctx context.Context, turn caller) {
 // posts posts what there is to say. One post is under way at a time, and the
 // next one takes all that has queued up meanwhile.
 func (c *fallbackClient) posts(ctx context.Context, turn caller) {
+	behind := false // there was more to say when the last post had ended
 	c.repeat(ctx, func(ctx context.Context) error {
+		if behind {
+			time.Sleep(linger)
+		}
 		c.state.Lock()
 		defer c.state.Unlock()
 		if c.last() == c.known {
+			behind = false
 			c.wait(ctx)
 			return nil
 		}
@@ -1138,7 +1148,9 @@ func (c *fallbackClient) posts(ctx context.Context, turn caller) {
 			return err
 		}
 		defer c.change()
-		return c.acknowledged(max(last, c.known))
+		err = c.acknowledged(max(last, c.known))
+		behind = c.last() > c.known
+		return err
 	})
 }
 
