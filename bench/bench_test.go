@@ -32,6 +32,9 @@ func BenchmarkReconnect(b *testing.B) { benchmark(b, "reconnect") }
 // the like.
 func BenchmarkProxy(b *testing.B) { benchmark(b, "proxy") }
 
+// BenchmarkFallback does likewise.
+func BenchmarkFallback(b *testing.B) { benchmark(b, "fallback") }
+
 func benchmark(b *testing.B, name string) {
 	m, stacks, err := Look(b.Context(), Stacks())
 	if err != nil {

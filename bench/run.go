@@ -274,8 +274,8 @@ func measure(ctx context.Context, env environment, sc scenarios.Scenario, s scen
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the cell took longer than %v", limit))
 	defer cancel()
 	begin := time.Now()
-	err := scenarios.Unsupported("%s", s.Refused)
-	if s.Refused == "" {
+	err := scenarios.Unsupported("%s", s.Refused+s.Absent)
+	if s.Refused+s.Absent == "" {
 		err = sc.Run(limited, env, s, cell.Case, recorder{cell})
 	}
 	cell.Seconds += time.Since(begin).Seconds()

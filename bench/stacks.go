@@ -3,10 +3,12 @@ package bench
 import (
 	"wsvsio/internal/bare"
 	"wsvsio/internal/floor"
+	"wsvsio/internal/streams"
 	"wsvsio/internal/worker"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/broadcast"
+	"wsvsio/scenarios/fallback"
 	"wsvsio/scenarios/proxy"
 	"wsvsio/scenarios/reconnect"
 	"wsvsio/sio"
@@ -22,6 +24,11 @@ func Programs() worker.Programs {
 
 		"rawws-reconnect": {Path: scenarios.PathRaw, NewServer: rawws.NewServer, Dial: rawws.DialReconnect},
 		"sio-reconnect":   {Path: scenarios.PathSIO, NewServer: sio.NewServer, Dial: sio.DialReconnect},
+
+		"rawws-fallback": {Path: scenarios.PathRaw, NewServer: rawws.NewFallbackServer, Dial: rawws.DialFallback},
+
+		"events": {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialEvents},
+		"parts":  {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialParts},
 	}
 }
 
@@ -31,6 +38,7 @@ func Scenarios() []scenarios.Scenario {
 		broadcast.Scenario{},
 		reconnect.Scenario{},
 		proxy.Scenario{},
+		fallback.Scenario{},
 	}
 }
 
@@ -40,10 +48,12 @@ var (
 	goSIO            = scenarios.Program{Go: "sio"}
 	goRawBack        = scenarios.Program{Go: "rawws-reconnect"}
 	goSIOBack        = scenarios.Program{Go: "sio-reconnect"}
+	goRawFallback    = scenarios.Program{Go: "rawws-fallback"}
 	nodeRawServer    = scenarios.Program{Node: "rawws/node/server.mjs"}
 	nodeRawClient    = scenarios.Program{Node: "rawws/node/client.mjs"}
 	nodeRawReconnect = scenarios.Program{Node: "rawws/node/reconnect.mjs"}
 	nodeBare         = scenarios.Program{Node: "internal/bare/node/server.mjs", Packages: "rawws/node"}
+	nodeRawFallback  = scenarios.Program{Node: "rawws/node/fallback.mjs"}
 	nodeSIOServer    = scenarios.Program{Node: "sio/node/server.mjs"}
 	nodeSIOClient    = scenarios.Program{Node: "sio/node/client.mjs"}
 	nodeSIOReconnect = scenarios.Program{Node: "sio/node/reconnect.mjs"}
@@ -52,11 +62,15 @@ var (
 	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
 	defaultOrder  = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}}
 
+	websocketFirst = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}}
+	tryAll         = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, TryAll: true}
+
 	comesBack  = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true}
 	goesOn     = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true}
 	sendsAgain = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true, Retries: 10}
 
 	reconnectOnly = []string{"reconnect"}
+	fallbackOnly  = []string{"fallback"}
 )
 
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
@@ -249,6 +263,87 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: sendsAgain,
 			Twin: "rawws-node-reconnect", Only: reconnectOnly,
+		},
+		{
+			Name:     "rawws-fallback",
+			About:    "plain WebSocket with a fallback to long polling by hand, at both ends",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: goRawFallback, Mode: websocketFirst,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-polling",
+			About:    "the same over long polling alone",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: goRawFallback, Mode: pollingOnly,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-js-fallback",
+			About:    "the same with both transports, and a client of ws",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRawFallback, Client: nodeRawFallback, Mode: websocketFirst,
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-js-first",
+			About:    "go-socket.io 1.7 server, socket.io-client 2.5 that tries a WebSocket first",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOClient, Mode: websocketFirst,
+			Twin: "rawws-js", Only: fallbackOnly, Known: noReason,
+		},
+		{
+			Name:     "sio-node2-default",
+			About:    "socket.io 4.8 server, socket.io-client 2.5 in its default order",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: defaultOrder,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-node-first",
+			About:    "socket.io 4.8 at both ends, a WebSocket tried first",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: websocketFirst,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-node-all",
+			About:    "the same with tryAllTransports",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: tryAll,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "events",
+			About:    "no WebSocket: server-sent events, and a request for each message of the client; on net/http",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   scenarios.Program{Go: "events"}, Client: scenarios.Program{Go: "events"},
+			Mode: scenarios.Mode{Transports: []string{scenarios.EventSource}},
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "multipart",
+			About:    "the same with AJAX multipart streaming (multipart/x-mixed-replace)",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   scenarios.Program{Go: "parts"}, Client: scenarios.Program{Go: "parts"},
+			Mode: scenarios.Mode{Transports: []string{scenarios.XHRMultipart}},
+			Only: fallbackOnly,
+		},
+		{
+			Name:     "flash",
+			About:    "Flash Socket: a policy file asked for over TCP, then a plain TCP socket; see internal/streams",
+			Protocol: scenarios.ProtocolRaw,
+			Mode:     scenarios.Mode{Transports: []string{"flashsocket"}},
+			Only:     fallbackOnly,
+			Absent:   "no browser runs Flash any more, since 12 January 2021. On the wire it was a request for the policy file, <policy-file-request/> and a zero byte, the file in answer, and on another connection a plain TCP socket",
+		},
+		{
+			Name:     "webtransport",
+			About:    "WebTransport: streams and datagrams over HTTP/3",
+			Protocol: scenarios.ProtocolRaw,
+			Mode:     scenarios.Mode{Transports: []string{"webtransport"}},
+			Only:     fallbackOnly,
+			Absent:   "it needs HTTP/3, which neither net/http nor Node has: a QUIC stack on each side, and none of the two libraries in Go speaks it. Socket.IO 4.7 takes it where the application brings the server",
 		},
 	}
 }

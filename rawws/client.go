@@ -27,6 +27,9 @@ type Client struct {
 	hear func(envelope) // is passed each frame, too, unless nil
 	done chan struct{}  // closed when the reader has ended
 
+	// say writes a frame instead, unless nil.
+	say func(context.Context, envelope) error
+
 	mu     sync.Mutex // held while writing, too
 	closed bool
 	lastID int64
@@ -178,6 +181,9 @@ func (c *Client) request(
 
 // emit writes one frame.
 func (c *Client) emit(ctx context.Context, e envelope) error {
+	if c.say != nil {
+		return c.say(ctx, e)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -218,6 +224,12 @@ func (c *Client) handle(text []byte) error {
 	if err := json.Unmarshal(text, &e); err != nil {
 		return fmt.Errorf("frame of the server: %w", err)
 	}
+	c.act(e)
+	return nil
+}
+
+// act does what the server's frame asks for.
+func (c *Client) act(e envelope) {
 	if c.hear != nil {
 		c.hear(e)
 	}
@@ -231,7 +243,6 @@ func (c *Client) handle(text []byte) error {
 	case "joined":
 		c.on(scenarios.Event{Kind: scenarios.EventJoined, Message: e.Data})
 	}
-	return nil
 }
 
 // acked passes the answer to whoever waits for it.

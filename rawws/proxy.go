@@ -22,6 +22,9 @@ import (
 // dialer returns a dialer that goes through the proxy of a client, if it has
 // one, and trusts its authority.
 func dialer(cfg scenarios.DialConfig) (*websocket.Dialer, error) {
+	if cfg.Lacks == scenarios.WebSocket {
+		return nil, errLacking
+	}
 	d := *websocket.DefaultDialer
 	if cfg.Proxy != "" {
 		u, err := url.Parse(cfg.Proxy)

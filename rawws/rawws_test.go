@@ -24,3 +24,17 @@ func TestStackResume(t *testing.T) {
 		Mode:     scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true},
 	})
 }
+
+// TestStackFallback runs it with the client that needs no WebSocket, over each
+// of the two.
+func TestStackFallback(t *testing.T) {
+	for _, transport := range []string{scenarios.WebSocket, scenarios.Polling} {
+		t.Run(transport, func(t *testing.T) {
+			stacktest.Run(t, stacktest.Local(NewFallbackServer, DialFallback), scenarios.Stack{
+				Name:     "rawws-fallback",
+				Protocol: scenarios.ProtocolRaw,
+				Mode:     scenarios.Mode{Transports: []string{transport}},
+			})
+		})
+	}
+}

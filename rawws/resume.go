@@ -273,7 +273,7 @@ func (c *session) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
-	c.conn.Close()
+	c.link.Close()
 }
 
 // hasParted reports whether one of the two has said goodbye.

@@ -71,7 +71,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the upgrader has answered
 	}
-	c := &session{server: s, conn: conn, timeout: s.cfg.WriteTimeout}
+	c := &session{
+		server: s, conn: conn, link: conn, timeout: s.cfg.WriteTimeout,
+	}
 	c.run = c.write
 	if !s.enter(c, r.Header.Get(claimHeader)) {
 		conn.WriteControl(websocket.CloseMessage,
@@ -111,7 +113,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	for c := range s.rooms[everyone] {
-		c.conn.Close()
+		c.link.Close()
 	}
 	s.mu.Unlock()
 	<-done
@@ -200,7 +202,7 @@ func (s *Server) enter(c *session, claim string) bool {
 	}
 	s.sessions.Add(1)
 	s.rooms[everyone][c] = struct{}{}
-	if c.conn.Subprotocol() == resumable {
+	if c.link.Subprotocol() == resumable {
 		s.attach(c, claim)
 	}
 	return true
@@ -238,14 +240,23 @@ func (s *Server) remove(c *session, room string) {
 	}
 }
 
+// link is what a session is to the chat: a connection, or what stands for one.
+type link interface {
+	Subprotocol() string
+	SetReadDeadline(time.Time) error
+	Close() error
+}
+
 // session is one connected client. Its reader runs in ServeHTTP; its writer
 // owns the connection's other direction.
 type session struct {
 	server *Server
 	conn   *websocket.Conn
-	rooms  []string // server.mu is held
-	seat   *seat    // nil if it is not to be resumed
-	run    func()   // write, as a value made once
+	link   link           // the same, unless take is set
+	take   func(f []byte) // is passed each frame instead, unless nil
+	rooms  []string       // server.mu is held
+	seat   *seat          // nil if it is not to be resumed
+	run    func()         // write, as a value made once
 	writer sync.WaitGroup
 
 	mu       sync.Mutex
@@ -342,6 +353,11 @@ func (c *session) handle(text []byte) {
 		c.bye(websocket.CloseInvalidFramePayloadData, "not valid JSON")
 		return
 	}
+	c.act(e)
+}
+
+// act does what a client asks for.
+func (c *session) act(e envelope) {
 	if c.seat != nil {
 		c.seat.busy.Lock()
 		defer c.seat.busy.Unlock()
@@ -381,7 +397,7 @@ func (c *session) send(f []byte) {
 	case c.ended:
 	case full:
 		c.ended = true
-		c.conn.Close()
+		c.link.Close()
 	default:
 		c.push(f)
 	}
@@ -391,6 +407,10 @@ func (c *session) send(f []byte) {
 // is something to write: one that waits would take memory for each client, and
 // longer to wake up than to start.
 func (c *session) push(f []byte) {
+	if c.take != nil {
+		c.take(f)
+		return
+	}
 	c.queue = append(c.queue, f...)
 	c.waiting++
 	if !c.writing {
@@ -410,7 +430,7 @@ func (c *session) bye(code int, reason string) {
 		c.push(frame(websocket.CloseMessage, text))
 	}
 	c.ended, c.parted = true, true
-	c.conn.SetReadDeadline(time.Now().Add(closeGrace))
+	c.link.SetReadDeadline(time.Now().Add(closeGrace))
 }
 
 // end lets nothing more be sent; the client has closeGrace to go.

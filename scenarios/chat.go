@@ -219,6 +219,14 @@ type DialConfig struct {
 	// choice ignores it.
 	Transports []string `json:"transports,omitempty"`
 
+	// TryAll has a client go on to the next of its transports when it cannot
+	// open the first, where it would give up or try that again.
+	TryAll bool `json:"tryAll,omitempty"`
+
+	// Lacks is a transport that the client's platform does not have, as an old
+	// browser has no WebSocket; "" is none.
+	Lacks string `json:"lacks,omitempty"`
+
 	// Reconnect says how the client comes back after its connection has
 	// ended, if it is one that does; nil takes all the defaults.
 	Reconnect *Reconnect `json:"reconnect,omitempty"`

@@ -19,10 +19,13 @@ const (
 	ProtocolEIO4  Protocol = "engine.io4" // Socket.IO of socket.io 3 and 4
 )
 
-// The transports, by the names that Engine.IO gives them.
+// The transports, by the names that Engine.IO and what came before it give them.
 const (
 	WebSocket = "websocket"
 	Polling   = "polling"
+
+	EventSource  = "eventsource"   // server-sent events
+	XHRMultipart = "xhr-multipart" // of Socket.IO 0.6: multipart/x-mixed-replace
 )
 
 // Program is one end of a stack: a chat of this binary or a Node module. One of
@@ -51,6 +54,9 @@ func (p Program) String() string {
 type Mode struct {
 	// Transports are the client's transports, in order.
 	Transports []string `json:"transports"`
+
+	// TryAll has it go on to the next one when it cannot open the first.
+	TryAll bool `json:"tryAll,omitempty"`
 
 	Reconnect bool `json:"reconnect,omitempty"` // it comes back by itself
 	Resume    bool `json:"resume,omitempty"`    // and goes on where it was; the server keeps what it missed
@@ -87,6 +93,10 @@ type Stack struct {
 	// this reason. The suite fails once a client gets in.
 	Refused string `json:"refused,omitempty"`
 
+	// Absent is why there is nothing at the two ends, "" if there is: a
+	// technology that has a row all the same. All cases are n/a for this reason.
+	Absent string `json:"absent,omitempty"`
+
 	// Flaky is a library's defect that makes any case fail now and then, ""
 	// if there is none. Each case is then tried several times.
 	Flaky string `json:"flaky,omitempty"`
@@ -121,6 +131,7 @@ func (s Stack) Dial(name string) DialConfig {
 		Greeting:   JoinedBody,
 		Protocol:   s.Protocol,
 		Transports: s.Mode.Transports,
+		TryAll:     s.Mode.TryAll,
 	}
 	if s.Mode.Reconnect {
 		cfg.Reconnect = &Reconnect{Resume: s.Mode.Resume, Retries: s.Mode.Retries}
@@ -142,13 +153,16 @@ func (s Stack) Serving(cfg ServerConfig) ServerConfig {
 }
 
 // Settled reports whether a client of this stack that saw these events has
-// connected and is on the last of its transports: Socket.IO may start on one
-// and go over to another.
+// connected and is on the transport on which it stays where nothing is in the
+// way: a WebSocket if it uses one. Socket.IO may start on another and go over.
 func (s Stack) Settled(events []Event) bool {
-	last := s.Mode.Transports[len(s.Mode.Transports)-1]
+	stays := s.Mode.Transports[0]
+	if slices.Contains(s.Mode.Transports, WebSocket) {
+		stays = WebSocket
+	}
 	return slices.ContainsFunc(events, func(e Event) bool {
 		return (e.Kind == EventUp || e.Kind == EventTransport) &&
-			e.Transport == last
+			e.Transport == stays
 	})
 }
 

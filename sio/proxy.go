@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,12 @@ import (
 // dialer returns a transport that goes through the proxy of a client, if it
 // has one, and trusts its authority.
 func dialer(cfg scenarios.DialConfig) (*websocket.Transport, error) {
+	if cfg.Lacks == scenarios.WebSocket {
+		return nil, errLacking
+	}
+	if slices.Equal(cfg.Transports, []string{scenarios.Polling}) {
+		return nil, errNoPolling
+	}
 	d := &websocket.Transport{
 		Proxy:            http.ProxyFromEnvironment,
 		HandshakeTimeout: 45 * time.Second, // as gorilla's default dialer

@@ -292,7 +292,11 @@ func behaviour(r *codesize.Report, scenario string, runs []pastRun) codesize.Beh
 		if !s.IsChat() || !s.IsFor(scenario) || s.Extra || (scenario == "reconnect") != s.Mode.Reconnect {
 			continue
 		}
-		row := codesize.Gained{Stack: s.Name, Cells: []string{strconv.Itoa(codeOf(r, scenario, s))}}
+		code := codeOf(r, scenario, s)
+		if code == 0 {
+			continue // it is of neither side
+		}
+		row := codesize.Gained{Stack: s.Name, Cells: []string{strconv.Itoa(code)}}
 		kept := 0
 		for _, rule := range rules {
 			why, known := s.Known[rule.Name]

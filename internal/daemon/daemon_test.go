@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -337,5 +338,33 @@ func TestTail(t *testing.T) {
 	out.Write([]byte("\nend\n"))
 	if q := out.quote(); !strings.Contains(q, "…x") || !strings.HasSuffix(q, "\n\tend") || len(q) > tailSize+100 {
 		t.Errorf("quoted as %q", q)
+	}
+}
+
+// TestSideBySide has several of each program begin and end at once, as the
+// stacks of a round that run side by side do.
+func TestSideBySide(t *testing.T) {
+	for _, k := range Kinds() {
+		if k.Nodes > 1 {
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			need(t, k.Program)
+			upstream := nodes(t, k.Nodes)
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					d, err := Start(t.Context(), k, upstream...)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if err := d.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		})
 	}
 }

@@ -76,7 +76,8 @@ http {
 		Name: "squid", Package: "squid",
 		oldest: version{5, 0, 0}, why: "knows http_upgrade_request_protocols", // its release notes, 5.1
 		versionFlag: "-v",
-		args:        []string{"-N", "-d", "1", "-f", "{{.File}}"},
+		// By its service name it tells its shared memory from that of another squid.
+		args: []string{"-N", "-d", "1", "-n", "wsvsio{{.Port}}", "-f", "{{.File}}"},
 		frame: `{{.Body}}
 cache deny all
 access_log none

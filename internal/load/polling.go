@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// polling is the client's half of Engine.IO over HTTP long polling, without
-// input or output: the polls go over stream 0, the posts over stream 1, both
+// polling is the client's half of Engine.IO over HTTP long polling, or of the
+// batches of rawws/fallback.go, without input or output: the polls go over stream 0, the posts over stream 1, both
 // HTTP/1.1 keep-alive connections.
 //
 // It does what socket.io-client does: one poll always waits at the server, one
@@ -27,6 +27,7 @@ type polling struct {
 
 	sid        string // "" until the handshake
 	maxPayload int    // bytes of a post, as the server says
+	got, said  int64  // messages of the server, and own ones, where they are counted
 
 	streams [2]exchange
 
@@ -61,13 +62,22 @@ const (
 // separator is between the packets of a payload of Engine.IO 4.
 const separator = 0x1e
 
-// newPolling returns a session that has not begun, of Engine.IO 3 or 4.
+// batches stands for the version where batches are spoken.
+const batches = 0
+
+// newPolling returns a session that has not begun, of Engine.IO 3 or 4 or of
+// batches.
 func newPolling(version int, host, path string) *polling {
 	return &polling{version: version, host: host, path: path, maxPayload: maxBody}
 }
 
 // start begins the session: its handshake is the first poll.
 func (p *polling) start() {
+	p.due = true
+	if p.version == batches {
+		p.poll = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n", p.path, p.host)
+		return
+	}
 	query := ""
 	if p.version == 3 {
 		// Else go-socket.io answers in the binary payload. socket.io-client
@@ -75,7 +85,6 @@ func (p *polling) start() {
 		query = "&b64=1"
 	}
 	p.poll = p.request("GET", query, "\r\n")
-	p.due = true
 }
 
 // request builds the head of a request.
@@ -86,7 +95,9 @@ func (p *polling) request(method, query, end string) []byte {
 
 // send queues a packet, which is copied.
 func (p *polling) send(packet []byte) {
-	if p.version == 3 {
+	if p.version == batches {
+		p.queue = appendShort(p.queue, packet)
+	} else if p.version == 3 {
 		p.queue = strconv.AppendInt(p.queue, int64(characters(packet)), 10)
 		p.queue = append(p.queue, ':')
 		p.queue = append(p.queue, packet...)
@@ -120,6 +131,9 @@ func (p *polling) take(dst []byte, stream int) []byte {
 // appendPost appends a post of what is queued, or of as much of it as the
 // server takes at once. A packet that is longer goes alone, and is refused.
 func (p *polling) appendPost(dst []byte) []byte {
+	if p.version == batches {
+		return p.appendBatch(dst)
+	}
 	last := 0 // separator to leave out
 	if p.version == 4 {
 		last = 1
@@ -131,7 +145,13 @@ func (p *polling) appendPost(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(end-last), 10)
 	dst = append(dst, "\r\n\r\n"...)
 	dst = append(dst, p.queue[:end-last]...)
+	p.posted(n)
+	return dst
+}
 
+// posted drops the first packets of the queue.
+func (p *polling) posted(n int) {
+	end := p.ends[n-1]
 	p.ends = p.ends[:copy(p.ends, p.ends[n:])]
 	for i := range p.ends {
 		p.ends[i] -= end
@@ -140,7 +160,6 @@ func (p *polling) appendPost(dst []byte) []byte {
 	if len(p.queue) == 0 && cap(p.queue) > keptBody {
 		p.queue, p.ends = nil, nil
 	}
-	return dst
 }
 
 // feed takes what has been read from a stream. It calls on with each packet of
@@ -221,6 +240,9 @@ func (p *polling) keptFor(stream int) time.Duration {
 
 // answered takes the body of a response.
 func (p *polling) answered(stream int, body []byte, on func([]byte) error) error {
+	if stream == posts && p.version == batches {
+		return nil // its status has said it
+	}
 	if stream == posts {
 		if string(body) != "ok" {
 			return fmt.Errorf(`post: server answered %q instead of "ok"`, body[:min(len(body), maxQuote)])
@@ -229,6 +251,9 @@ func (p *polling) answered(stream int, body []byte, on func([]byte) error) error
 	}
 	p.due = true
 	p.polled = p.sid != ""
+	if p.version == batches {
+		return p.batch(body, on)
+	}
 	if p.version == 3 {
 		return p.payload3(body, on)
 	}
@@ -391,6 +416,7 @@ type exchange struct {
 	body    []byte // so far
 	left    int    // bytes to come of the body or the chunk; -1 is not known
 	chunked bool
+	empty   bool   // there is no body, and no length of one
 	closes  bool   // the server is about to close the connection
 	status  string // if it is not 200
 	keep    int    // seconds for which the server says that it keeps an idle connection; 0 is not told
@@ -507,7 +533,9 @@ func (x *exchange) statusLine(line []byte) error {
 	if !bytes.HasPrefix(version, []byte("HTTP/1.")) {
 		return fmt.Errorf("server does not speak HTTP/1.1: it sent %.80q", line)
 	}
-	if code, _, _ := bytes.Cut(status, []byte(" ")); string(code) != "200" {
+	code, _, _ := bytes.Cut(status, []byte(" "))
+	x.empty = string(code) == "204"
+	if string(code) != "200" && !x.empty {
 		x.status = fmt.Sprintf("%.80s", status)
 	} else if string(version) != "HTTP/1.1" {
 		return fmt.Errorf("server speaks %s, which keeps no connection alive", version)
@@ -575,7 +603,7 @@ func (x *exchange) headEnd() (done bool, err error) {
 	case x.left > 0 && !strings.HasPrefix(x.status, "1") && !strings.HasPrefix(x.status, "304"):
 		x.at = inBody
 		return false, nil
-	case x.left >= 0 || x.status != "":
+	case x.left >= 0 || x.status != "" || x.empty:
 		return true, nil
 	case x.closes:
 		return false, errCloses

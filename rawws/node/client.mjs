@@ -8,6 +8,7 @@ import { through } from './proxy.mjs';
 // dial connects to a server and resolves to a client. It calls on(event) for
 // all that the client sees, in order, and rejects if it cannot connect.
 export async function dial(url, config, on) {
+  if (config.lacks) throw new Error(`this client has no ${config.lacks}`);
   const ws = new WebSocket(new URL('/ws', url), {
     ...through(config),
     origin: config.origin,

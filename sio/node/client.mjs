@@ -4,6 +4,7 @@
 import { io } from 'socket.io-client';
 import io2 from 'socket.io-client-v2';
 
+import { transports } from './fallback.mjs';
 import { through } from './proxy.mjs';
 
 // dial connects to a server and resolves to a client. It calls on(event) for
@@ -68,6 +69,10 @@ export async function dial(url, config, on) {
     };
 
     watch(engine.transport);
+    engine.on('open', () => {
+      transport = engine.transport.name; // it may not be the first one tried
+      watch(engine.transport);
+    });
     engine.on('upgrade', watch);
     engine.on('upgrade', upgraded);
     engine.on('close', (why, error) => {
@@ -99,7 +104,7 @@ export function connect(url, config, options) {
   const make = config.protocol === 'engine.io3' ? io2 : io;
   return make(url, {
     ...through(config, url),
-    transports: config.transports,
+    ...transports(config),
     extraHeaders: config.origin ? { Origin: config.origin } : {},
     forceNew: true, // a connection for each client
     perMessageDeflate: false, // equal work on both sides: neither compresses

@@ -1,0 +1,56 @@
+// Package fallback asks what becomes of the chat where there is no WebSocket:
+// whether it works, over what, how soon, what is lost on the way, and what life
+// without one costs.
+//
+// # Steps
+//
+// Ways lists the ways to lose a WebSocket. In each a client has a path of its
+// own to the server, and a room of its own in which there is a partner whose
+// WebSocket nothing happens to.
+//
+//  1. The client connects, joins its room and says something. Its own words have
+//     to come back to it within the time that the case grants.
+//  2. At once both begin to talk at a steady rate, while a client that can is
+//     still about to change its transport. In the way in which the WebSocket
+//     works at first, it is cut and blocked in the middle of that.
+//  3. The client says a last word. It works if that comes back, too.
+//
+// The case ways takes all of them side by side, on one server; each is also a
+// case of its own. The others ask what it costs, on each transport alone:
+//
+//	wire      one message at a time, then a hundred at once: what the stack's own client and its server
+//	          put on the wire
+//	echo      the load generator stands for one client, at a steady rate
+//	crowd     the same with a message to a hundred clients
+//	idle      the memory of clients that say nothing
+//
+// # Metrics
+//
+//	works           of the ways, the share in which the chat works in the end
+//	first-msg-sec   from the call to connect until the client's first message is back, where it works
+//	switches        changes of the transport once the client was up, in each way
+//	lost-up, lost-down   messages that the client took, or that the partner said to it, and that never
+//	                arrived, in each way in which the client was up
+//	dup, reordered  messages that arrived twice, or after a later one
+//	reqs/msg, wire-B/msg    HTTP requests and bytes, both directions, for each message and its return
+//	burst-reqs/msg, burst-wire-B/msg   the same where a hundred are said at once
+//	rtt-p50-sec, rtt-p99-sec   in wire: from when the client's process is told to say something until
+//	                it is back; the way through the control pipe is in it
+//	p50-sec/msg, p99-sec/msg   in echo and crowd: from when a message was due until it arrived
+//	server-cpu-sec/msg      CPU time of the server for each delivery; in wire of one message at a time
+//	server-B/conn   resident memory of the server for each client
+//
+// # Labels
+//
+// For each way, by its name, what happened; in its own case by the name outcome:
+//
+//	websocket, polling          it works on that; "polling, then websocket" after a change
+//	fails: 403                  it does not connect: an HTTP status, "closed", or "silence"
+//	hangs                       it is connected, and what it says does not come back
+//	ends: closed                it was connected, and is no more
+//
+// # Failure
+//
+// That a client does not work is an outcome, not a failure. A case fails if a
+// program cannot be started, or where deliveries are missing in echo and crowd.
+package fallback

@@ -1,0 +1,455 @@
+package fallback
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"wsvsio/scenarios"
+)
+
+// experiment is one cell.
+type experiment struct {
+	env   scenarios.Env
+	stack scenarios.Stack
+	c     scenarios.Case
+	rec   scenarios.Recorder
+
+	node    scenarios.Node
+	crew    scenarios.Crew
+	partner scenarios.Peer
+}
+
+const partnerName = "partner"
+
+// begin starts the server and a process for clients.
+func (x *experiment) begin(ctx context.Context) (err error) {
+	if x.node, err = x.env.Serve(ctx, x.stack, scenarios.ServerConfig{}); err != nil {
+		return err
+	}
+	x.crew, err = x.env.Clients(ctx, x.stack)
+	return err
+}
+
+// end ends what begin has started, at once: all that is asked for has been seen,
+// and go-socket.io knows sessions of which it cannot get rid.
+func (x *experiment) end(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil // all of it has ended with the context
+	}
+	var errs []error
+	if x.crew != nil {
+		errs = append(errs, x.crew.Kill())
+	}
+	if x.node != nil {
+		errs = append(errs, x.node.Kill())
+	}
+	return errors.Join(errs...)
+}
+
+// config is that of a client.
+func (x *experiment) config(name string) scenarios.DialConfig {
+	cfg := x.stack.Dial(name)
+	cfg.Greeting = ""
+	return cfg
+}
+
+// outcome is what became of a client.
+type outcome struct {
+	name      string
+	err       error    // why it did not connect, or what it says did not come back
+	up        bool     // it was connected
+	down      string   // why it is no more
+	works     bool     // in the end
+	carriers  []string // its transports, in the order of time
+	firstSec  float64
+	lostUp    int
+	lostDown  int
+	dup       int
+	reordered int
+}
+
+// switches is how often the client has changed its transport.
+func (o *outcome) switches() int { return max(0, len(o.carriers)-1) }
+
+// String returns the outcome as a label has it.
+func (o *outcome) String() string {
+	text := strings.Join(o.carriers, ", then ")
+	switch {
+	case !o.up:
+		return "fails: " + class(o.err)
+	case o.down != "":
+		return "ends: " + class(errors.New(o.down))
+	case !o.works:
+		return "hangs"
+	}
+	if lost := o.lostUp + o.lostDown; lost > 0 {
+		text += fmt.Sprintf("; lost %d", lost)
+	}
+	if o.dup > 0 {
+		text += fmt.Sprintf("; twice %d", o.dup)
+	}
+	if o.reordered > 0 {
+		text += fmt.Sprintf("; out of order %d", o.reordered)
+	}
+	return text
+}
+
+// ways has clients take ways, all side by side.
+func (x *experiment) ways(ctx context.Context, ways []Way) error {
+	// The partner is there before, on a WebSocket if the stack has one.
+	cfg := x.config(partnerName)
+	if slices.Contains(cfg.Transports, scenarios.WebSocket) {
+		cfg.Transports = []string{scenarios.WebSocket}
+	}
+	limited, cancel := x.limit(ctx, 4)
+	defer cancel()
+	var err error
+	if x.partner, err = x.crew.Dial(limited, x.node.URL(), cfg); err != nil {
+		return fmt.Errorf("partner: %w", err)
+	}
+	type try struct {
+		Way
+		outcome
+	}
+	var tries []*try
+	for _, w := range ways {
+		for n := range x.c.Clients {
+			name := w.Name
+			if x.c.Clients > 1 {
+				name = fmt.Sprint(w.Name, "-", n)
+			}
+			tries = append(tries, &try{w, outcome{name: name}})
+		}
+	}
+	errs := make([]error, len(tries))
+	var all sync.WaitGroup
+	for i, t := range tries {
+		all.Go(func() { errs[i] = x.take(ctx, t.Way, &t.outcome) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	said := make(map[string]bool)
+	for _, t := range tries {
+		key := t.Way.Name
+		if len(ways) == 1 {
+			key = "outcome"
+		}
+		text := t.outcome.String()
+		if len(tries) == len(ways) || !said[text] {
+			x.rec.Label(key, joined(said, text, len(ways) == 1))
+		}
+		x.report(&t.outcome)
+	}
+	return nil
+}
+
+// joined notes a text, and returns it with those noted before if they are of one
+// way.
+func joined(said map[string]bool, text string, one bool) string {
+	if !one {
+		return text
+	}
+	said[text] = true
+	var all []string
+	for text := range said {
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " | ")
+}
+
+// report records what became of a client.
+func (x *experiment) report(o *outcome) {
+	works := 0.0
+	if o.works {
+		works = 1
+	}
+	x.rec.Value("works", works)
+	if o.works {
+		x.rec.Value("first-msg-sec", o.firstSec)
+	}
+	if o.up {
+		x.rec.Value("switches", float64(o.switches()))
+		x.rec.Value("lost-up", float64(o.lostUp))
+		x.rec.Value("lost-down", float64(o.lostDown))
+		x.rec.Value("dup", float64(o.dup))
+		x.rec.Value("reordered", float64(o.reordered))
+	}
+}
+
+// limit is a context for what may take as long as the case grants, or some times
+// that.
+func (x *experiment) limit(ctx context.Context, times int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(times)*x.c.Timers.Limit)
+}
+
+// take has a client take a way. The error is that of the machinery.
+func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
+	path, err := x.env.Path(ctx, scenarios.PathSpec{Kind: w.Path}, x.node)
+	if err != nil {
+		return err
+	}
+	defer path.Close()
+	if err := x.partner.Join(ctx, o.name); err != nil {
+		return fmt.Errorf("partner: %w", err)
+	}
+	cfg := x.config(o.name)
+	if w.Lacks {
+		cfg.Lacks = scenarios.WebSocket
+	}
+	limited, cancel := x.limit(ctx, 1)
+	defer cancel()
+	peer, err := x.crew.Dial(limited, path.URL(), path.Through(cfg))
+	if err != nil {
+		o.err = err
+		return ctx.Err()
+	}
+	o.up = true
+	var up, down talker
+	up = talker{x: x, peer: peer, from: o.name, room: o.name}
+	down = talker{x: x, peer: x.partner, from: partnerName, room: o.name}
+	if o.err = peer.Join(limited, o.name); o.err == nil {
+		var back scenarios.Event
+		if back, o.err = up.exchange(limited); o.err == nil {
+			o.firstSec = float64(back.At-attempted(peer.Events())) / 1e9
+		}
+	}
+	if o.err == nil {
+		if err := x.converse(ctx, w, path, &up, &down); err != nil {
+			return err
+		}
+		last, cancel := x.limit(ctx, 1)
+		_, o.err = up.exchange(last)
+		cancel()
+		o.works = o.err == nil
+	}
+	x.drain(ctx, &up, &down)
+	o.see(peer.Events())
+	o.lostUp = up.account(x.partner.Events(), o)
+	o.lostDown = down.account(peer.Events(), o)
+	return ctx.Err()
+}
+
+// converse has both talk for a while. If the WebSocket is to be lost, that is in
+// the middle of it.
+func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, up, down *talker) error {
+	talking, stop := context.WithCancel(ctx)
+	defer stop()
+	var both sync.WaitGroup
+	both.Go(func() { up.talk(talking, ctx) })
+	both.Go(func() { down.talk(talking, ctx) })
+	defer both.Wait()
+	defer stop()
+	if w.Later && slices.Contains(x.stack.Mode.Transports, scenarios.WebSocket) {
+		limited, cancel := x.limit(ctx, 1)
+		up.peer.Await(limited, func(events []scenarios.Event) bool {
+			return x.stack.Settled(events) || ended(events) != ""
+		})
+		cancel()
+	}
+	if err := pause(ctx, x.c.Window/2); err != nil {
+		return err
+	}
+	if w.Later {
+		if _, err := path.Fault(scenarios.Fault{Kind: scenarios.FaultForbid}); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, x.c.Window/2)
+}
+
+// drainLimit is how long what was said last may take to arrive.
+const drainLimit = time.Second
+
+// drain waits until the last message of each direction has arrived, or no more
+// can.
+func (x *experiment) drain(ctx context.Context, up, down *talker) {
+	limited, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	await := func(t *talker, at scenarios.Peer) {
+		if len(t.said) == 0 {
+			return
+		}
+		last := t.said[len(t.said)-1]
+		at.Await(limited, func(events []scenarios.Event) bool {
+			return t.has(events, last) || ended(up.peer.Events()) != ""
+		})
+	}
+	await(up, x.partner)
+	await(down, up.peer)
+}
+
+// see takes from a client's events what it has been on, and why it is no more.
+func (o *outcome) see(events []scenarios.Event) {
+	for _, e := range events {
+		if e.Transport != "" {
+			o.carriers = append(o.carriers, e.Transport)
+		}
+	}
+	o.down = ended(events)
+	if o.down != "" {
+		o.works = false
+	}
+}
+
+// ended is why a client is down, "" if it is not.
+func ended(events []scenarios.Event) string {
+	for _, e := range events {
+		if e.Kind == scenarios.EventDown {
+			return cmp.Or(e.Reason, "no reason")
+		}
+	}
+	return ""
+}
+
+// attempted is when a client was told to connect.
+func attempted(events []scenarios.Event) int64 {
+	for _, e := range events {
+		if e.Kind == scenarios.EventAttempt {
+			return e.At
+		}
+	}
+	return 0
+}
+
+// talker says something in a room.
+type talker struct {
+	x          *experiment
+	peer       scenarios.Peer
+	from, room string
+	body       string
+	next       int64
+	said       []int64 // that was taken
+}
+
+// say says the next thing.
+func (t *talker) say(ctx context.Context) (int64, error) {
+	seq := scenarios.FirstSeq + t.next
+	t.next++
+	err := t.peer.Send(ctx, scenarios.Message{Room: t.room, From: t.from, Seq: seq, Body: cmp.Or(t.body, "is anybody there?")})
+	if err == nil {
+		t.said = append(t.said, seq)
+	}
+	return seq, err
+}
+
+// exchange says something and waits until it is back.
+func (t *talker) exchange(ctx context.Context) (back scenarios.Event, err error) {
+	seq, err := t.say(ctx)
+	if err != nil {
+		return back, err
+	}
+	looked := 0
+	_, err = t.peer.Await(ctx, func(events []scenarios.Event) bool {
+		for ; looked < len(events); looked++ {
+			back = events[looked]
+			if back.Kind == scenarios.EventDown || t.is(back, seq) {
+				return true
+			}
+		}
+		return false
+	})
+	if err == nil && back.Kind == scenarios.EventDown {
+		err = errors.New(back.Reason)
+	}
+	return back, err
+}
+
+// talk says things at the case's rate until the first context ends.
+func (t *talker) talk(ctx, cell context.Context) {
+	tick := time.NewTicker(time.Duration(float64(time.Second) / t.x.c.Rate))
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		t.say(cell)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// is reports whether an event is a message of the talker.
+func (t *talker) is(e scenarios.Event, seq int64) bool {
+	return e.Kind == scenarios.EventMessage && e.Message.From == t.from && e.Message.Room == t.room && e.Message.Seq == seq
+}
+
+// has reports whether a message is among events.
+func (t *talker) has(events []scenarios.Event, seq int64) bool {
+	return slices.ContainsFunc(events, func(e scenarios.Event) bool { return t.is(e, seq) })
+}
+
+// account compares what was taken with what has arrived at the other end, and
+// returns how much has not.
+func (t *talker) account(events []scenarios.Event, o *outcome) (lost int) {
+	seen := make(map[int64]int)
+	last := int64(0)
+	for _, e := range events {
+		if seq := e.Message.Seq; t.is(e, seq) {
+			seen[seq]++
+			if seen[seq] > 1 {
+				o.dup++
+			} else if seq < last {
+				o.reordered++
+			}
+			last = max(last, seq)
+		}
+	}
+	for _, seq := range t.said {
+		if seen[seq] == 0 {
+			lost++
+		}
+	}
+	return lost
+}
+
+// pause waits for a time that is part of the case.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// statusInText finds an HTTP status of an error, where it stands alone.
+var statusInText = regexp.MustCompile(`\b[45]\d\d\b`)
+
+// class says what a client sees, the same for all libraries: an HTTP status,
+// "silence" if it waited in vain, or "closed". A status of 200 where an upgrade
+// was asked for is that it did not get one.
+func class(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "silence"
+	}
+	text := err.Error()
+	if status := statusInText.FindString(text); status != "" {
+		return status
+	}
+	for status := 400; status < 600; status++ {
+		if name := http.StatusText(status); name != "" && strings.Contains(text, name) {
+			return strconv.Itoa(status)
+		}
+	}
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(lower, "has no websocket"):
+		return "no WebSocket"
+	case strings.Contains(lower, "timeout"), strings.Contains(lower, "timed out"), strings.Contains(lower, "deadline exceeded"):
+		return "silence"
+	}
+	return "closed"
+}
