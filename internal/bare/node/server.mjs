@@ -87,8 +87,6 @@ function answer(text) {
   }
 }
 
-// What follows is rawws/node/server.mjs, word for word.
-
 // allowed reports whether a request may connect: it does not come from a
 // browser, or from a page of this host or of one that is let in.
 function allowed(req, origins = []) {
@@ -96,6 +94,8 @@ function allowed(req, origins = []) {
   const own = [`http://${host}`, `https://${host}`];
   return !origin || own.includes(origin) || origins.includes(origin);
 }
+
+// What follows is rawws/node/server.mjs, word for word.
 
 // refuse answers a request to upgrade with 403.
 function refuse(socket) {
