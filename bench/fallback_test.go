@@ -149,7 +149,7 @@ func TestFallbackOutcomes(t *testing.T) {
 				t.Fatal(cell.Error, cell.Unsupported)
 			}
 			for _, w := range fallback.Ways() {
-				got, may := cell.Labels[w.Name], strings.Split(want[w.Name], "|")
+				got, may := cell.Labels[scenarios.OutcomeOf+w.Name], strings.Split(want[w.Name], "|")
 				if !slices.Contains(may, got) && want[w.Name] != "*" {
 					t.Errorf("%s: %q, want %q", w.Name, got, want[w.Name])
 				}

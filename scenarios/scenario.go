@@ -557,6 +557,10 @@ type Quantiles struct {
 	Max   float64 `json:"max"`
 }
 
+// OutcomeOf begins the label of a cell that tries several things at once: what
+// follows is the name of one, and the label what became of it.
+const OutcomeOf = "outcome of "
+
 // Recorder takes what a scenario saw in one cell.
 type Recorder interface {
 	Value(unit string, v float64) // a figure in base units; several of one unit are several samples

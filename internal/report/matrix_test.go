@@ -66,3 +66,30 @@ func TestMatrix(t *testing.T) {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 }
+
+// TestMatrixOfOne has a case that tries several things at once, on more stacks
+// than there are things: the stacks go from top to bottom.
+func TestMatrixOfOne(t *testing.T) {
+	run := &record.Run{}
+	for _, name := range []string{"a", "b", "c"} {
+		run.Stacks = append(run.Stacks, scenarios.Stack{Name: name})
+		run.Cells = append(run.Cells, record.Cell{
+			Scenario: "s", Case: scenarios.Case{Name: "all", Clients: 1}, Stack: name, Round: 1, N: 1,
+			Values: []record.Value{{Unit: "works", V: 1}, {Unit: "works", V: 0}},
+			Labels: map[string]string{scenarios.OutcomeOf + "open": "websocket, then polling", scenarios.OutcomeOf + "shut": "fails: " + name},
+		})
+	}
+	var b bytes.Buffer
+	if err := Markdown(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`[ :-]*\|[ :-]*`).ReplaceAllString(b.String(), "|")
+	for _, want := range []string{"|stack|open|shut|", "|a|ws, then polling|fails: a|", "|c|ws, then polling|fails: c|"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, scenarios.OutcomeOf) {
+		t.Errorf("what is in the matrix is under the table again:\n%s", text)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsvsio/internal/record"
+	"wsvsio/scenarios"
 )
 
 // maxLines is how much of a long error is shown: its first line and the end,
@@ -66,14 +67,16 @@ func (n *notes) add(r record.Row, columns []record.Unit) {
 	}
 }
 
-// labelsIn returns the keys of what the cells of a row are labelled with.
+// labelsIn returns the keys of what the cells of a row are labelled with, but
+// for those that stand in the matrix.
 func labelsIn(r record.Row) []string {
 	keys := make(map[string]bool)
 	for _, c := range r.Cells {
 		for key := range c.Labels {
-			keys[key] = true
+			keys[key] = !strings.HasPrefix(key, scenarios.OutcomeOf)
 		}
 	}
+	maps.DeleteFunc(keys, func(_ string, shown bool) bool { return !shown })
 	return slices.Sorted(maps.Keys(keys))
 }
 

@@ -42,7 +42,8 @@
 //
 // # Labels
 //
-// For each way, by its name, what happened; in its own case by the name outcome:
+// For each way, by its name after "outcome of", what happened; in its own case by
+// the name outcome:
 //
 //	websocket, polling          it works on that; "polling, then websocket" after a change
 //	fails: 403                  it does not connect: an HTTP status, "closed", or "silence"

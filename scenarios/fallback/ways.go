@@ -141,7 +141,7 @@ func (x *experiment) ways(ctx context.Context, ways []Way) error {
 	}
 	said := make(map[string]bool)
 	for _, t := range tries {
-		key := t.Way.Name
+		key := scenarios.OutcomeOf + t.Way.Name
 		if len(ways) == 1 {
 			key = "outcome"
 		}
