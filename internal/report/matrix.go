@@ -125,7 +125,7 @@ func labels(r record.Row, key string) string {
 	var list []string
 	for _, c := range r.Cells {
 		text := clean(c.Labels[key])
-		text = strings.ReplaceAll(text, scenarios.WebSocket, "ws")
+		text = strings.ReplaceAll(strings.TrimPrefix(text, "fails: "), scenarios.WebSocket, "ws")
 		if text != "" && c.Measured() && !slices.Contains(list, text) {
 			list = append(list, text)
 		}
