@@ -160,7 +160,9 @@ func TestFallbackOutcomes(t *testing.T) {
 
 // TestFallbackBytes holds polling by hand to the bytes and the requests of
 // Socket.IO on Node, for messages one by one and in bursts. The first and the
-// last request of a count may fall on either side of its edge.
+// last request of a count may fall on either side of its edge, and how many
+// posts a burst makes depends on when the answers come: on a busy machine by
+// two or three.
 func TestFallbackBytes(t *testing.T) {
 	m, can := look(t)
 	const samples = 100
@@ -189,7 +191,7 @@ func TestFallbackBytes(t *testing.T) {
 		t.Skip("needs Node")
 	}
 	for unit, edge := range map[string]float64{
-		"wire-B/msg": 0, "burst-wire-B/msg": 0, "reqs/msg": 2.0 / samples, "burst-reqs/msg": 1.0 / 100,
+		"wire-B/msg": 0, "burst-wire-B/msg": 0, "reqs/msg": 2.0 / samples, "burst-reqs/msg": 3.0 / 100,
 	} {
 		t.Logf("%s: by hand %.4g, Socket.IO on Node %.4g", unit, hand[unit], node[unit])
 		if hand[unit] > node[unit]+edge {

@@ -85,7 +85,7 @@ func TestLook(t *testing.T) {
 	})
 	t.Run("old packages", func(t *testing.T) {
 		root := copyRepository(t)
-		for _, installed := range []string{"rawws/node/node_modules/ws", "sio/node/node_modules"} {
+		for _, installed := range []string{"rawws/node/node_modules/ws", "rawws/node/node_modules/https-proxy-agent", "sio/node/node_modules"} {
 			from, err := filepath.Abs(filepath.Join("..", installed))
 			if err != nil {
 				t.Fatal(err)

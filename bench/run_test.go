@@ -211,7 +211,7 @@ func TestModules(t *testing.T) {
 			t.Errorf("%s alone: %q, want %q", name, got, want)
 		}
 	}
-	all := []string{"rawws/node/client.mjs", "rawws/node/reconnect.mjs", "rawws/node/server.mjs"}
+	all := []string{"rawws/node/client.mjs", "rawws/node/fallback.mjs", "rawws/node/reconnect.mjs", "rawws/node/server.mjs"}
 	for name, want := range map[string][]string{
 		"rawws-js":           all,
 		"rawws-js-reconnect": all,

@@ -42,6 +42,7 @@ type Delivery struct {
 // say waits inside until it is taken.
 type Codec struct {
 	proto   protocol
+	floor   bool     // no chat is at the other end
 	polling *polling // nil over a WebSocket
 	key     [4]byte  // masks what the client sends
 
@@ -73,7 +74,7 @@ func NewCodec(p scenarios.Protocol) (*Codec, error) {
 	case scenarios.ProtocolRaw:
 		c.proto = raw{}
 	case scenarios.ProtocolFloor:
-		c.proto = raw{}
+		c.proto, c.floor = raw{}, true
 		return c, nil // the mask of zeros: package floor does not take it off
 	case scenarios.ProtocolEIO3:
 		c.proto = engineIO{version: 3}
@@ -99,6 +100,9 @@ func (c *Codec) Streams() int {
 // polling.
 func (c *Codec) Open(transport, host, path string) error {
 	if transport == scenarios.Polling {
+		if c.floor {
+			return errors.New("the floor has no long polling")
+		}
 		version := batches
 		if e, ok := c.proto.(engineIO); ok {
 			version = e.version

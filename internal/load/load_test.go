@@ -471,7 +471,11 @@ func TestRefusedLoad(t *testing.T) {
 		"need a single room":      {Clients: 10, Rooms: 2, Churners: 1},
 		"has no long polling":     {Clients: 1, Transport: scenarios.Polling},
 	} {
-		_, err := Connect(t.Context(), scenarios.ProtocolRaw, "http://127.0.0.1:1", "/", spec)
+		protocol := scenarios.ProtocolRaw
+		if spec.Transport != "" {
+			protocol = scenarios.ProtocolFloor
+		}
+		_, err := Connect(t.Context(), protocol, "http://127.0.0.1:1", "/", spec)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, want one with %q", spec, err, want)
 		}

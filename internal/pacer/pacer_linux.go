@@ -89,7 +89,8 @@ func (p *Pacer) Expired() {
 	p.armed = 0
 }
 
-// Spun is the CPU time that went into waiting awake.
+// Spun is the CPU time that went into waiting awake. It is counted on the thread
+// that waits, to which the caller has locked itself (runtime.LockOSThread).
 func (p *Pacer) Spun() time.Duration { return p.spun }
 
 // Close frees the timer.

@@ -1,6 +1,7 @@
 package pacer
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 // newTest returns a pacer, and what writes an event to its descriptor.
 func newTest(t *testing.T) (p *Pacer, happen func()) {
 	t.Helper()
+	runtime.LockOSThread() // as whoever uses a pacer does: Spun is of this thread
+	t.Cleanup(runtime.UnlockOSThread)
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
