@@ -561,6 +561,19 @@ type Quantiles struct {
 // follows is the name of one, and the label what became of it.
 const OutcomeOf = "outcome of "
 
+// Wait waits for a time that is part of a case. It returns why the context ended
+// if that comes first.
+func Wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Recorder takes what a scenario saw in one cell.
 type Recorder interface {
 	Value(unit string, v float64) // a figure in base units; several of one unit are several samples

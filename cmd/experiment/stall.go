@@ -154,7 +154,7 @@ func (st stalling) within(ctx context.Context, node *watchedNode, window time.Du
 	}
 	alone := window * 3 / 10
 	for p.quiet = node.lastAsked(); time.Since(p.quiet) < alone; p.quiet = node.lastAsked() {
-		if !sleep(ctx, alone-time.Since(p.quiet)) {
+		if scenarios.Wait(ctx, alone-time.Since(p.quiet)) != nil {
 			return p
 		}
 	}
@@ -167,24 +167,12 @@ func (st stalling) now(ctx context.Context, node scenarios.Node, p stopped) stop
 	if p.err = node.Pause(); p.err != nil {
 		return p
 	}
-	slept := sleep(ctx, st.pause)
+	slept := scenarios.Wait(ctx, st.pause) == nil
 	p.err = node.Resume()
 	if slept {
 		p.resumed = time.Now()
 	}
 	return p
-}
-
-// sleep reports whether the time has passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // watchedNode notes when it is asked for what it has used.
@@ -263,7 +251,7 @@ func (st stalling) closed(ctx context.Context, env scenarios.Env, node scenarios
 		})
 	}
 	var p stopped
-	if sleep(all, time.Until(begin.Add(c.Window*3/10))) {
+	if scenarios.Wait(all, time.Until(begin.Add(c.Window*3/10))) == nil {
 		p = st.now(all, node, stopped{quiet: begin})
 	}
 	running.Wait()
@@ -288,7 +276,7 @@ func converse(ctx context.Context, peer scenarios.Peer, room string, size int, f
 	body := strings.Repeat("x", size)
 	seq := int64(scenarios.FirstSeq)
 	for tick := first; tick.Before(last); seq++ {
-		if !sleep(ctx, time.Until(tick)) {
+		if scenarios.Wait(ctx, time.Until(tick)) != nil {
 			return context.Cause(ctx)
 		}
 		sent := worker.Now()

@@ -1,7 +1,6 @@
 package codesize
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,10 +62,14 @@ const notKnown = "-"
 func title(unit string) string { return record.UnitOf(unit).Title }
 
 // Table writes the report for a terminal.
-func (r *Report) Table(w io.Writer) error { return r.write(w, report.Sheet.Terminal) }
+func (r *Report) Table(w io.Writer) error {
+	return report.WriteSheets(w, r.sheets(), report.Sheet.Terminal)
+}
 
 // Markdown writes the report as GitHub-flavoured Markdown.
-func (r *Report) Markdown(w io.Writer) error { return r.write(w, report.Sheet.Markdown) }
+func (r *Report) Markdown(w io.Writer) error {
+	return report.WriteSheets(w, r.sheets(), report.Sheet.Markdown)
+}
 
 // JSON writes the report as JSON, with every declaration and every name.
 func (r *Report) JSON(w io.Writer) error {
@@ -75,17 +78,6 @@ func (r *Report) JSON(w io.Writer) error {
 		return err
 	}
 	_, err = w.Write(append(data, '\n'))
-	return err
-}
-
-func (r *Report) write(w io.Writer, view func(report.Sheet, io.Writer) error) error {
-	var b bytes.Buffer
-	for _, s := range r.sheets() {
-		if err := view(s, &b); err != nil {
-			return fmt.Errorf("lay out %s: %w", s.Title, err)
-		}
-	}
-	_, err := w.Write(b.Bytes())
 	return err
 }
 

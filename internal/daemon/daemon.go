@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"wsvsio/internal/netlab"
+	"wsvsio/internal/tail"
 )
 
 // Daemon is a running program.
@@ -38,7 +39,7 @@ type Daemon struct {
 // process is a daemon between start and end.
 type process struct {
 	cmd    *exec.Cmd
-	output tail
+	output tail.Tail
 	asked  atomic.Bool   // to end
 	exited chan struct{} // closed once it has been waited for
 	err    error         // how it ended; set before exited is closed
@@ -195,7 +196,7 @@ func (d *Daemon) Restart(ctx context.Context) error {
 	go p.wait(d.kind.Program, context.AfterFunc(d.ctx, p.kill))
 	if err := p.ready(ctx, d.addr); err != nil {
 		p.kill()
-		return fmt.Errorf("%s %s does not answer: %w%s\n%s", d.kind.Program.Name, d.version, err, p.output.quote(), d.kind.Program.mend())
+		return fmt.Errorf("%s %s does not answer: %w%s\n%s", d.kind.Program.Name, d.version, err, p.output.Quote("output"), d.kind.Program.mend())
 	}
 	d.running = p
 	return nil
@@ -272,7 +273,7 @@ func (d *Daemon) end(ctx context.Context, s syscall.Signal) error {
 		return p.err
 	case <-ctx.Done():
 		p.kill()
-		return fmt.Errorf("%s: was asked to end and did not: %w%s", d.kind.Program.Name, ctx.Err(), p.output.quote())
+		return fmt.Errorf("%s: was asked to end and did not: %w%s", d.kind.Program.Name, ctx.Err(), p.output.Quote("output"))
 	}
 }
 
@@ -287,10 +288,10 @@ func (p *process) wait(program Program, untie func() bool) {
 		if err == nil {
 			err = errors.New("exit status 0")
 		}
-		p.err = fmt.Errorf("%s: process ended by itself: %w%s", program.Name, err, p.output.quote())
+		p.err = fmt.Errorf("%s: process ended by itself: %w%s", program.Name, err, p.output.Quote("output"))
 	case status.Signaled(): // killed, as asked to
 	case !slices.Contains(program.ends, code):
-		p.err = fmt.Errorf("%s: process ended: %w%s", program.Name, err, p.output.quote())
+		p.err = fmt.Errorf("%s: process ended: %w%s", program.Name, err, p.output.Quote("output"))
 	}
 	close(p.exited)
 }

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -325,19 +324,6 @@ func TestVersion(t *testing.T) {
 		if !pair[0].less(pair[1]) || pair[1].less(pair[0]) || pair[0].less(pair[0]) {
 			t.Errorf("order of %v", pair)
 		}
-	}
-}
-
-// TestTail keeps the end of what is printed.
-func TestTail(t *testing.T) {
-	var out tail
-	if q := out.quote(); q != "" {
-		t.Errorf("nothing is quoted as %q", q)
-	}
-	out.Write(bytes.Repeat([]byte("x"), tailSize))
-	out.Write([]byte("\nend\n"))
-	if q := out.quote(); !strings.Contains(q, "…x") || !strings.HasSuffix(q, "\n\tend") || len(q) > tailSize+100 {
-		t.Errorf("quoted as %q", q)
 	}
 }
 

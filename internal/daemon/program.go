@@ -109,15 +109,6 @@ save ""
 // Programs are all that this package can start, in the order of the tables.
 func Programs() []Program { return []Program{nginx, haproxy, squid, redis} }
 
-// Install is the command that installs all of them.
-func Install() string {
-	names := make([]string, 0, 4)
-	for _, p := range Programs() {
-		names = append(names, p.Package)
-	}
-	return "apt-get install " + strings.Join(names, " ")
-}
-
 // version is the first three numbers of one.
 type version [3]int
 

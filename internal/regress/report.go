@@ -1,7 +1,6 @@
 package regress
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -50,20 +49,13 @@ func (r *Report) JSON(w io.Writer) error {
 }
 
 // Table writes the report for a terminal.
-func (r *Report) Table(w io.Writer) error { return r.write(w, report.Sheet.Terminal) }
+func (r *Report) Table(w io.Writer) error {
+	return report.WriteSheets(w, r.sheets(), report.Sheet.Terminal)
+}
 
 // Markdown writes the report as GitHub-flavoured Markdown.
-func (r *Report) Markdown(w io.Writer) error { return r.write(w, report.Sheet.Markdown) }
-
-func (r *Report) write(w io.Writer, view func(report.Sheet, io.Writer) error) error {
-	var b bytes.Buffer
-	for _, s := range r.sheets() {
-		if err := view(s, &b); err != nil {
-			return fmt.Errorf("lay out %s: %w", s.Title, err)
-		}
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+func (r *Report) Markdown(w io.Writer) error {
+	return report.WriteSheets(w, r.sheets(), report.Sheet.Markdown)
 }
 
 // told are the outcomes that have a row of their own whatever the kind, in the

@@ -22,6 +22,19 @@ type Sheet struct {
 	Notes []string   // under the table
 }
 
+// WriteSheets writes sheets, all of them or none, as one of the views shows them:
+// Sheet.Terminal or Sheet.Markdown.
+func WriteSheets(w io.Writer, sheets []Sheet, view func(Sheet, io.Writer) error) error {
+	var b bytes.Buffer
+	for _, s := range sheets {
+		if err := view(s, &b); err != nil {
+			return fmt.Errorf("lay out %s: %w", s.Title, err)
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
 // Terminal writes the sheet for a terminal.
 func (s Sheet) Terminal(w io.Writer) error {
 	var b bytes.Buffer

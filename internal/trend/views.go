@@ -20,15 +20,12 @@ func (h *History) Table(w io.Writer) error { return h.write(w, report.Sheet.Term
 func (h *History) Markdown(w io.Writer) error { return h.write(w, report.Sheet.Markdown) }
 
 func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) error {
-	var b bytes.Buffer
 	runs := report.Sheet{Title: "runs, the oldest first", Head: []string{"run", "commit", "started", "machine"}, Texts: 4}
 	for _, r := range h.Runs {
 		runs.Rows = append(runs.Rows, []string{r.Name, r.Commit, r.date(), r.Machine})
 	}
 	runs.Notes = h.notes()
-	if err := view(runs, &b); err != nil {
-		return err
-	}
+	sheets := []report.Sheet{runs}
 	for _, c := range h.charts() {
 		s := report.Sheet{Title: c.Title, Head: []string{"stack", "run", "commit", "ratio", "95 % interval", "rounds"}, Texts: 3}
 		for _, l := range c.Lines {
@@ -36,12 +33,9 @@ func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) e
 				s.Rows = append(s.Rows, []string{l.Name, p.Run.Name, p.Run.Commit, p.Ratio, p.Interval, fmt.Sprint(p.Rounds)})
 			}
 		}
-		if err := view(s, &b); err != nil {
-			return fmt.Errorf("lay out %s: %w", s.Title, err)
-		}
+		sheets = append(sheets, s)
 	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return report.WriteSheets(w, sheets, view)
 }
 
 func (r Run) date() string { return r.Started.UTC().Format("2006-01-02 15:04") }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"wsvsio/internal/tail"
 	"wsvsio/scenarios"
 )
 
@@ -44,7 +45,7 @@ type Process struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	lines  chan []byte // to stdin; a worker that hangs does not read it
-	stderr tail
+	stderr tail.Tail
 	exited chan struct{} // closed once the process has been waited for
 	forget func() bool   // undoes the tie to the context
 	asked  atomic.Bool   // it was asked to end, or made to
@@ -168,11 +169,11 @@ func (p *Process) read(stdout io.Reader) {
 	p.mu.Lock()
 	switch {
 	case broken != nil:
-		p.err = fmt.Errorf("%s: %w%s", p.spec.Name, broken, p.stderr.quote())
+		p.err = fmt.Errorf("%s: %w%s", p.spec.Name, broken, p.stderr.Quote("stderr"))
 	case err != nil:
-		p.err = fmt.Errorf("%s: process ended: %w%s", p.spec.Name, err, p.stderr.quote())
+		p.err = fmt.Errorf("%s: process ended: %w%s", p.spec.Name, err, p.stderr.Quote("stderr"))
 	case !p.asked.Load():
-		p.err = fmt.Errorf("%s: process ended by itself%s", p.spec.Name, p.stderr.quote())
+		p.err = fmt.Errorf("%s: process ended by itself%s", p.spec.Name, p.stderr.Quote("stderr"))
 	}
 	p.mu.Unlock()
 	close(p.exited)
@@ -214,7 +215,7 @@ func (p *Process) Call(ctx context.Context, cmd string, args, result any) error 
 			return p.gone(cmd)
 		}
 	case <-ctx.Done():
-		return fmt.Errorf("%s: no answer to %s: %w%s", p.spec.Name, cmd, ctx.Err(), p.stderr.quote())
+		return fmt.Errorf("%s: no answer to %s: %w%s", p.spec.Name, cmd, ctx.Err(), p.stderr.Quote("stderr"))
 	}
 	if r.Error != "" {
 		return fmt.Errorf("%s: %s", p.spec.Name, r.Error)
@@ -271,7 +272,7 @@ func (p *Process) Stop(ctx context.Context) error {
 		return p.err
 	case <-ctx.Done():
 		return errors.Join(
-			fmt.Errorf("%s: stopped but did not end: %w%s", p.spec.Name, ctx.Err(), p.stderr.quote()),
+			fmt.Errorf("%s: stopped but did not end: %w%s", p.spec.Name, ctx.Err(), p.stderr.Quote("stderr")),
 			p.Kill())
 	}
 }
@@ -310,44 +311,4 @@ func (p *Process) Died() error {
 		return nil
 	}
 	return p.err
-}
-
-// tailSize is how much of a worker's standard error is kept, in bytes.
-const tailSize = 4 << 10
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	data []byte
-	cut  bool
-}
-
-// Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, b...)
-	if over := len(t.data) - tailSize; over > 0 {
-		t.data, t.cut = append([]byte(nil), t.data[over:]...), true
-	}
-	return len(b), nil
-}
-
-// String returns the tail, marked where something was cut off.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cut {
-		return "…" + string(t.data)
-	}
-	return string(t.data)
-}
-
-// quote is the tail as it stands in an error, or nothing.
-func (t *tail) quote() string {
-	s := strings.TrimSpace(t.String())
-	if s == "" {
-		return ""
-	}
-	return "; its stderr ends with:\n\t" + strings.ReplaceAll(s, "\n", "\n\t")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"wsvsio/internal/tail"
 	"wsvsio/scenarios"
 )
 
@@ -203,7 +204,7 @@ func TestStartFails(t *testing.T) {
 					t.Errorf("error %v\nlacks %q", err, want)
 				}
 			}
-			if len(err.Error()) > tailSize+1000 {
+			if len(err.Error()) > tail.Size+1000 {
 				t.Errorf("error of %d bytes", len(err.Error()))
 			}
 		})

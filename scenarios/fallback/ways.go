@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -85,9 +82,9 @@ func (o *outcome) String() string {
 	text := strings.Join(o.carriers, ", then ")
 	switch {
 	case !o.up:
-		return "fails: " + class(o.err)
+		return "fails: " + scenarios.Class(o.err)
 	case o.down != "":
-		return "ends: " + class(errors.New(o.down))
+		return "ends: " + scenarios.Class(errors.New(o.down))
 	case !o.works:
 		return "hangs"
 	}
@@ -258,7 +255,7 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 		})
 		cancel()
 	}
-	if err := pause(ctx, x.c.Window/2); err != nil {
+	if err := scenarios.Wait(ctx, x.c.Window/2); err != nil {
 		return err
 	}
 	if w.Later {
@@ -266,7 +263,7 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 			return err
 		}
 	}
-	return pause(ctx, x.c.Window/2)
+	return scenarios.Wait(ctx, x.c.Window/2)
 }
 
 // drainLimit is how long what was said last may take to arrive.
@@ -411,45 +408,4 @@ func (t *talker) account(events []scenarios.Event, o *outcome) (lost int) {
 		}
 	}
 	return lost
-}
-
-// pause waits for a time that is part of the case.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// statusInText finds an HTTP status of an error, where it stands alone.
-var statusInText = regexp.MustCompile(`\b[45]\d\d\b`)
-
-// class says what a client sees, the same for all libraries: an HTTP status,
-// "silence" if it waited in vain, or "closed". A status of 200 where an upgrade
-// was asked for is that it did not get one.
-func class(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "silence"
-	}
-	text := err.Error()
-	if status := statusInText.FindString(text); status != "" {
-		return status
-	}
-	for status := 400; status < 600; status++ {
-		if name := http.StatusText(status); name != "" && strings.Contains(text, name) {
-			return strconv.Itoa(status)
-		}
-	}
-	lower := strings.ToLower(text)
-	switch {
-	case strings.Contains(lower, "has no websocket"):
-		return "no WebSocket"
-	case strings.Contains(lower, "timeout"), strings.Contains(lower, "timed out"), strings.Contains(lower, "deadline exceeded"):
-		return "silence"
-	}
-	return "closed"
 }

@@ -166,7 +166,7 @@ func balance(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenar
 			first++
 			continue
 		}
-		rec.Label("error", Class(b.broke[0]))
+		rec.Label("error", scenarios.Class(b.broke[0]))
 		rec.Label("client sees", plain(b.broke[0]))
 	}
 	rec.Value("works", float64(first)/float64(len(all)))

@@ -205,24 +205,12 @@ func each[T any](all []T, f func(i int) error) error {
 	return nil
 }
 
-// pause waits for a time that is part of the case.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // talk sends at the case's rate, from an offset on, until the context ends. The
 // messages themselves are given to be sent with the context of the cell: one
 // that is under way is not torn.
 func (x *experiment) talk(ctx, cell context.Context, from, room string, l *ledger, offset time.Duration, sender func() scenarios.Peer) {
 	every := time.Duration(float64(time.Second) / x.c.Rate)
-	if pause(ctx, offset) != nil {
+	if scenarios.Wait(ctx, offset) != nil {
 		return
 	}
 	tick := time.NewTicker(every)
@@ -301,7 +289,7 @@ func (x *experiment) faults(ctx context.Context) error {
 			if err := x.flows(ctx, c); err != nil {
 				return err
 			}
-			if err := pause(ctx, phase); err != nil {
+			if err := scenarios.Wait(ctx, phase); err != nil {
 				return err
 			}
 			harm, err := c.path.Fault(f)
@@ -309,7 +297,7 @@ func (x *experiment) faults(ctx context.Context) error {
 				return err
 			}
 			if f.Kind == scenarios.FaultStall {
-				if err := pause(ctx, f.For); err != nil {
+				if err := scenarios.Wait(ctx, f.For); err != nil {
 					return err
 				}
 				continue
@@ -394,7 +382,7 @@ func (x *experiment) restarts(ctx context.Context) error {
 		for _, c := range x.clients {
 			c.outages = append(c.outages, outage{from: killed})
 		}
-		if err := pause(ctx, x.c.Timers.Down); err != nil {
+		if err := scenarios.Wait(ctx, x.c.Timers.Down); err != nil {
 			return err
 		}
 		if err := x.node.Restart(ctx); err != nil {
@@ -434,7 +422,7 @@ func (x *experiment) jitter(ctx context.Context) error {
 	f := scenarios.Fault{Kind: scenarios.FaultReset, Hold: hold}
 	err := each(x.clients, func(i int) error {
 		c := x.clients[i]
-		if err := pause(ctx, 3*hold*time.Duration(i)/time.Duration(len(x.clients))); err != nil {
+		if err := scenarios.Wait(ctx, 3*hold*time.Duration(i)/time.Duration(len(x.clients))); err != nil {
 			return err
 		}
 		for range x.c.Samples {
@@ -446,7 +434,7 @@ func (x *experiment) jitter(ctx context.Context) error {
 			if back, err := x.back(ctx, c, harm.At); err != nil || !back {
 				return err
 			}
-			if err := pause(ctx, 2*hold); err != nil {
+			if err := scenarios.Wait(ctx, 2*hold); err != nil {
 				return err
 			}
 		}
@@ -464,7 +452,7 @@ const after = 3
 
 // finish ends the conversation, waits until what can arrive has, and reports.
 func (x *experiment) finish(ctx context.Context, v *conversation) error {
-	if err := pause(ctx, time.Duration(after*float64(time.Second)/x.c.Rate)); err != nil {
+	if err := scenarios.Wait(ctx, time.Duration(after*float64(time.Second)/x.c.Rate)); err != nil {
 		return err
 	}
 	v.done()
@@ -490,7 +478,7 @@ func (x *experiment) drain(ctx context.Context) error {
 		}
 		return all[len(all)-1], true
 	}
-	err := each(x.clients, func(i int) error {
+	each(x.clients, func(i int) error {
 		c := x.clients[i]
 		if n := len(c.outages); n > 0 && c.away() {
 			return nil
@@ -503,10 +491,7 @@ func (x *experiment) drain(ctx context.Context) error {
 		}
 		return nil
 	})
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
+	return context.Cause(ctx)
 }
 
 // isIn reports whether an event is the message.
