@@ -315,8 +315,9 @@ func TestArrows(t *testing.T) {
 	allowed := map[string][]string{
 		"scenarios":           {},
 		"scenarios/broadcast": {"scenarios"},
-		"scenarios/proxy":     {"scenarios"},
-		"scenarios/fallback":  {"scenarios"},
+		"scenarios/class":     {},
+		"scenarios/proxy":     {"scenarios", "scenarios/class"},
+		"scenarios/fallback":  {"scenarios", "scenarios/class"},
 		"scenarios/reconnect": {"scenarios"},
 		"scenarios/stacktest": {"scenarios"},
 		"rawws":               {"scenarios"},

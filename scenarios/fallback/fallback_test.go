@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 )
 
 // TestClass puts what the libraries say into classes.
@@ -23,11 +24,11 @@ func TestClass(t *testing.T) {
 		"clients of rawws: no answer to join: context deadline exceeded":           "silence",
 		"dial http://127.0.0.1:40300/socket.io/: the client has no WebSocket here": "no WebSocket",
 	} {
-		if got := scenarios.Class(errors.New(text)); got != want {
+		if got := class.Of(errors.New(text)); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
-	if got := scenarios.Class(fmt.Errorf("say: %w", context.DeadlineExceeded)); got != "silence" {
+	if got := class.Of(fmt.Errorf("say: %w", context.DeadlineExceeded)); got != "silence" {
 		t.Errorf("the end of the time is %q", got)
 	}
 }

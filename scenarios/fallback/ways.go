@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 )
 
 // experiment is one cell.
@@ -82,9 +83,9 @@ func (o *outcome) String() string {
 	text := strings.Join(o.carriers, ", then ")
 	switch {
 	case !o.up:
-		return "fails: " + scenarios.Class(o.err)
+		return "fails: " + class.Of(o.err)
 	case o.down != "":
-		return "ends: " + scenarios.Class(errors.New(o.down))
+		return "ends: " + class.Of(errors.New(o.down))
 	case !o.works:
 		return "hangs"
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 )
 
 // The cases with several nodes. A balancer's is named after its kind.
@@ -166,7 +167,7 @@ func balance(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenar
 			first++
 			continue
 		}
-		rec.Label("error", scenarios.Class(b.broke[0]))
+		rec.Label("error", class.Of(b.broke[0]))
 		rec.Label("client sees", plain(b.broke[0]))
 	}
 	rec.Value("works", float64(first)/float64(len(all)))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 )
 
 // Scenario is the proxy scenario.
@@ -356,7 +357,7 @@ func working(tries []*try) []*try {
 
 // sees records what a client sees that does not work.
 func (x *experiment) sees(t *try) {
-	x.rec.Label("error", scenarios.Class(t.err))
+	x.rec.Label("error", class.Of(t.err))
 	x.rec.Label("client sees", plain(t.err))
 }
 
@@ -382,7 +383,7 @@ func (x *experiment) origin(ctx context.Context, sc scene) {
 	t := x.newTry("browser")
 	t.run(ctx, sc, sc.path.URL(), x.c.Timers.Limit)
 	x.rec.Value("origin-works", share([]*try{t}))
-	x.rec.Label("origin", cmp.Or(scenarios.Class(t.err), "let in"))
+	x.rec.Label("origin", cmp.Or(class.Of(t.err), "let in"))
 }
 
 // idle has clients say nothing until a proxy that cuts what is idle would have
@@ -405,7 +406,7 @@ func (x *experiment) idle(ctx context.Context, tries []*try, suffix, label strin
 	x.rec.Value("idle-survived"+suffix, share(tries))
 	for _, t := range tries {
 		if !works(t) {
-			x.rec.Label(label, scenarios.Class(t.err))
+			x.rec.Label(label, class.Of(t.err))
 		}
 	}
 }
@@ -429,7 +430,7 @@ func (x *experiment) times(ctx context.Context, cfg scenarios.ServerConfig) erro
 		}
 		if !works(t) {
 			// What it leaves behind may block the others.
-			x.rec.Label("first message", fmt.Sprintf("not of client %d of %d: %s", i+1, x.c.Samples, scenarios.Class(t.err)))
+			x.rec.Label("first message", fmt.Sprintf("not of client %d of %d: %s", i+1, x.c.Samples, class.Of(t.err)))
 			if err := sc.drop(); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 )
 
 // TestClass puts what the libraries say into classes.
@@ -29,14 +30,14 @@ func TestClass(t *testing.T) {
 		"clients of rawws: no answer to join: context deadline exceeded":                   "silence",
 		"cannot connect: close code 1006: Opening handshake has timed out":                 "silence",
 	} {
-		if got := scenarios.Class(errors.New(text)); got != want {
+		if got := class.Of(errors.New(text)); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
-	if got := scenarios.Class(nil); got != "" {
+	if got := class.Of(nil); got != "" {
 		t.Errorf("no error is %q", got)
 	}
-	if got := scenarios.Class(fmt.Errorf("say: %w", context.DeadlineExceeded)); got != "silence" {
+	if got := class.Of(fmt.Errorf("say: %w", context.DeadlineExceeded)); got != "silence" {
 		t.Errorf("the end of the time is %q", got)
 	}
 	if got := plain(errors.New("dial ws://127.0.0.1:40300/ws: no")); got != "dial ws://HOST/ws: no" {

@@ -1,4 +1,6 @@
-package scenarios
+// Package class tells in a word what became of a client. It is apart from package
+// scenarios, because what that imports is linked by the chat, whose size counts.
+package class
 
 import (
 	"context"
@@ -9,13 +11,13 @@ import (
 	"strings"
 )
 
-// Class says what a client sees that does not work, the same for all libraries:
+// Of says what a client sees that does not work, the same for all libraries:
 // the HTTP status that it was answered, such as "403"; "no WebSocket" if it has
 // none; "untrusted" if it does not trust a certificate; "silence" if nothing came
 // until it was given up; "closed" if the connection ended, whatever for. It is
 // "" of no error. Where an upgrade was asked for, the status of an answer that is
 // none says so.
-func Class(err error) string {
+func Of(err error) string {
 	switch {
 	case err == nil:
 		return ""
