@@ -51,7 +51,7 @@ node:
 # own; what apt starts as a service is stopped, where policy-rc.d does not keep
 # it from being started. Who is not root installs them, or goes without: their
 # cells are n/a then.
-PROGRAMS = nginx-light haproxy squid redis-server
+PROGRAMS = nginx-light haproxy squid redis-server chromium
 
 programs:
 	@missing=; path="$$PATH:/usr/sbin:/usr/local/sbin"; \

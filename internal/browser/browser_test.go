@@ -1,0 +1,60 @@
+package browser
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestPage opens a page and leaves nothing behind.
+func TestPage(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Write([]byte(`<!doctype html><title>one</title><script>document.title += " two"</script>`))
+	}))
+	defer page.Close()
+	b, err := Start(t.Context())
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab, done := b.Tab()
+	err = chromedp.Do(tab, chromedp.Navigate(page.URL))
+	title, again := chromedp.Run(tab, chromedp.Title())
+	if err := errors.Join(err, again); err != nil {
+		t.Error(err)
+	}
+	if want := "one two"; title != want {
+		t.Errorf("title %q, want %q", title, want)
+	}
+	done()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(temp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		t.Errorf("left behind: %s", e.Name())
+	}
+}
+
+// TestMissing has no Chromium.
+func TestMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Start(t.Context()); !errors.Is(err, ErrMissing) {
+		t.Errorf("err = %v, want %v", err, ErrMissing)
+	}
+}
