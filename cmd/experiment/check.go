@@ -43,6 +43,7 @@ var check = experiment{
 		}
 	},
 	measure:   measureCheck,
+	continues: true,
 	summarise: summariseCheck,
 }
 
@@ -144,8 +145,20 @@ func measureCheck(s *session) (err error) {
 	if len(changed) > 0 {
 		return fmt.Errorf("the checks are tried on HEAD, and the tree has changes to %s: commit them first", strings.Join(changed[:min(5, len(changed))], ", "))
 	}
-	iterations := s.Iterations
-	if s.SlowTrials > 0 {
+	iterations, done := s.Iterations, make(map[string]int)
+	if s.before != nil {
+		for _, st := range s.before.steps {
+			if st.Phase == trialsPhase {
+				iterations = st.Iterations
+			}
+		}
+		for _, t := range s.before.checks {
+			done[t.Change]++
+		}
+	}
+	// Those of another time are not measured again: they are a property of the
+	// program, and the trials tell how large the slowdown was.
+	if s.SlowTrials > 0 && (s.before == nil || iterations == 0) {
 		s.tell.expect(4 * s.Calibration)
 		if iterations, err = s.calibrate(); err != nil {
 			return err
@@ -171,7 +184,7 @@ func measureCheck(s *session) (err error) {
 	// of them.
 	for trial := 1; trial <= max(s.Trials, s.SlowTrials, s.ExactTrials); trial++ {
 		for _, c := range changes {
-			if trial > s.trialsOf(c) {
+			if trial > s.trialsOf(c) || trial <= done[c.name] {
 				continue
 			}
 			result, err := site.try(c)

@@ -32,6 +32,10 @@ type line struct {
 	End  *end  `json:"end,omitempty"`
 
 	Check *checkTrial `json:"check,omitempty"`
+
+	// Again says that what follows was measured at another time, maybe of
+	// another commit.
+	Again *head `json:"again,omitempty"`
 }
 
 // head is the first line.
@@ -95,6 +99,16 @@ func create(dir string, h head) (*writer, error) {
 	return w, w.write(line{Head: &h})
 }
 
+// reopen goes on with the data of a folder. Its settings are those of h.
+func reopen(dir string, h head) (*writer, error) {
+	file, err := os.OpenFile(filepath.Join(dir, dataName), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, fmt.Errorf("go on with an experiment: %w", err)
+	}
+	w := &writer{file}
+	return w, w.write(line{Again: &h})
+}
+
 func (w *writer) write(l line) error {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -121,6 +135,7 @@ type data struct {
 	steps   []step
 	cells   []cell
 	checks  []checkTrial
+	again   []head // of the times at which it was gone on with
 	end     *end
 	damaged []string // lines that could not be read
 }
@@ -179,6 +194,8 @@ func parse(name string, text []byte) (*data, error) {
 			d.checks = append(d.checks, *l.Check)
 		case l.End != nil:
 			d.end = l.End
+		case l.Again != nil:
+			d.again, d.end = append(d.again, *l.Again), nil
 		default:
 			d.damaged = append(d.damaged, fmt.Sprintf("%s:%d: neither step nor cell nor end", name, number))
 		}

@@ -113,5 +113,8 @@
 //
 // What is checked is HEAD, so that a tree with changes is refused. All of it takes
 // some hours: a trial against HEAD is a whole check of the broadcast scenario, some
-// four minutes.
+// four minutes. One that was interrupted is gone on with, and the summary says when
+// and on which commit:
+//
+//	experiment check -continue results/local/check-20261127-101500
 package main

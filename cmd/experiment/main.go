@@ -51,6 +51,7 @@ type experiment struct {
 	set func(*flag.FlagSet, *settings) func() error
 
 	measure   func(*session) error
+	continues bool // measure leaves out what the session has before
 	summarise func(*data) summary
 }
 
@@ -135,6 +136,9 @@ func (e experiment) parse(args []string, stdout io.Writer) (opts options, err er
 	f.SetOutput(io.Discard) // errors and help are printed here
 	f.StringVar(&opts.out, "out", "", "folder for the data, which must not hold any (default results/local/"+e.name+"-TIME)")
 	f.Uint64Var(&opts.seed, "seed", 0, "seed of the order in which things are measured (default random)")
+	if e.continues {
+		f.StringVar(&opts.again, "continue", "", "folder of an experiment that was interrupted, to measure what is missing there; its settings count")
+	}
 	check := e.set(f, &opts.settings)
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -148,9 +152,20 @@ func (e experiment) parse(args []string, stdout io.Writer) (opts options, err er
 	if f.NArg() > 0 {
 		return opts, usagef("unexpected argument %q", f.Arg(0))
 	}
+	if opts.again != "" {
+		var other error
+		f.Visit(func(f *flag.Flag) {
+			if f.Name != "continue" && f.Name != "seed" {
+				other = usagef("-%s does not go with -continue: the settings are those of %s", f.Name, opts.again)
+			}
+		})
+		if other != nil {
+			return opts, other
+		}
+	}
 	f.Visit(func(f *flag.Flag) {
 		opts.seeded = opts.seeded || f.Name == "seed"
-		if f.Name != "out" { // that is nobody's business
+		if f.Name != "out" && f.Name != "continue" { // that is nobody's business
 			opts.args = append(opts.args, "-"+f.Name, f.Value.String())
 		}
 	})

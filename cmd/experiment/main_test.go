@@ -75,6 +75,8 @@ func TestWrongUse(t *testing.T) {
 		{"lateness -rounds 0", []string{"-rounds is 0"}},
 		{"delay -up -1ms", []string{"-up is -1ms"}},
 		{"delay -down 2s", []string{"-down is 2s"}},
+		{"check -continue x -trials 3", []string{"-trials does not go with -continue", "those of x"}},
+		{"aa -continue x", []string{"-continue"}},
 		{"receive -clients 0", []string{"-clients is 0"}},
 		{"summary", []string{"want a folder", "for example: experiment summary"}},
 		{"summary a b", []string{"want a folder"}},
@@ -405,5 +407,35 @@ func TestInterrupted(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "it was interrupted") || !strings.Contains(stderr, dir) {
 		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// TestContinue goes on with an experiment of which nothing is missing, once it
+// was interrupted before the first trial, and with what cannot be gone on with.
+func TestContinue(t *testing.T) {
+	settings := settings{Stacks: []string{"rawws"}, Trials: 1, Pairs: 6}
+	done := recording{head: newHead("check", settings), check: []checkTrial{{Change: "nothing", Trial: 1, Answer: "no regression", Seconds: 9}}, why: "it was interrupted"}
+	dir := done.keep(t)
+	status, stdout, stderr := runHere(t.Context(), "check", "-continue", dir)
+	if strings.Contains(stderr, "commit them first") {
+		t.Skip("the tree has changes, which check refuses to measure")
+	}
+	// One trial is too few for the bars.
+	if status != exitError || strings.Contains(stdout, "Not all of it was measured") || !strings.Contains(stdout, "gone on with") {
+		t.Errorf("exit status %d, stdout %s\nstderr %s", status, stdout, stderr)
+	}
+	d, err := read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.checks) != 1 || len(d.again) != 1 || d.partial() != "" {
+		t.Errorf("%d trials, gone on with %d times, partial %q", len(d.checks), len(d.again), d.partial())
+	}
+	if status, _, stderr := runHere(t.Context(), "check", "-continue", t.TempDir()); status != exitError || !strings.Contains(stderr, "does not hold an experiment") {
+		t.Errorf("an empty folder: exit status %d, stderr %s", status, stderr)
+	}
+	other := recording{head: newHead("aa", settings)}.keep(t)
+	if status, _, stderr := runHere(t.Context(), "check", "-continue", other); status != exitUsage || !strings.Contains(stderr, "holds the experiment aa") {
+		t.Errorf("another experiment: exit status %d, stderr %s", status, stderr)
 	}
 }

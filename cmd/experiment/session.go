@@ -24,6 +24,7 @@ type session struct {
 	machine bench.Machine
 	order   *rand.Rand // of the seeds of the single plans
 	data    *writer
+	before  *data // what was measured at other times; nil if this is the first
 	tell    *progress
 
 	keepHistograms bool                     // the distributions, which are most of the data
@@ -35,6 +36,16 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 	opts, err := e.parse(args, stdout)
 	if err != nil {
 		return err
+	}
+	var before *data
+	if opts.again != "" {
+		if before, err = read(opts.again); err != nil {
+			return err
+		}
+		if before.Experiment != e.name {
+			return usagef("%s holds the experiment %s", opts.again, before.Experiment)
+		}
+		opts.out, opts.settings = opts.again, before.Settings
 	}
 	machine, _, err := bench.Look(ctx, stacksOf(opts.settings.Stacks))
 	if err != nil {
@@ -54,7 +65,7 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 	if opts.out == "" {
 		opts.out = filepath.Join(machine.Root, "results", "local", e.name+"-"+started.UTC().Format("20060102-150405"))
 	}
-	w, err := create(opts.out, head{
+	h := head{
 		Format:      format,
 		Experiment:  e.name,
 		Started:     started.Round(0),
@@ -62,7 +73,12 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 		Seed:        opts.seed,
 		Settings:    opts.settings,
 		Environment: bench.LookAround(ctx, machine),
-	})
+	}
+	begin := create
+	if before != nil {
+		begin = reopen
+	}
+	w, err := begin(opts.out, h)
 	if err != nil {
 		return err
 	}
@@ -72,6 +88,7 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 		machine:  machine,
 		order:    rand.New(rand.NewPCG(opts.seed, 0)),
 		data:     w,
+		before:   before,
 		tell:     newProgress(stderr),
 	}
 	err = e.measure(s)

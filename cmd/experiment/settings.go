@@ -18,6 +18,7 @@ type options struct {
 	seed     uint64
 	seeded   bool // the seed was given
 	out      string
+	again    string   // folder of an experiment to go on with
 	args     []string // what was given, as it is recorded
 }
 

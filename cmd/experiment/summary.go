@@ -164,6 +164,14 @@ func circumstances(d *data) string {
 	if d.end != nil {
 		rows = slices.Insert(rows, 3, []string{"finished", d.end.Finished.UTC().Format("2006-01-02 15:04:05 UTC")})
 	}
+	for _, a := range d.again {
+		on := a.Environment.Commit
+		if on == commit {
+			on = "the same commit"
+		}
+		rows = append(rows, []string{"gone on with", fmt.Sprintf("%s, on %s, load average before %.2f, %.2f, %.2f",
+			a.Started.UTC().Format("2006-01-02 15:04:05 UTC"), cleaned(on), a.Environment.LoadAverage[0], a.Environment.LoadAverage[1], a.Environment.LoadAverage[2])})
+	}
 	if e.Node != "" {
 		rows = append(rows, []string{"Node", e.Node})
 	}

@@ -88,6 +88,7 @@ type recording struct {
 	steps []step
 	cells []cell
 	check []checkTrial
+	again []head
 	why   string
 	torn  bool // it ends in the middle of a line
 }
@@ -106,6 +107,9 @@ func (r recording) keep(t *testing.T) (dir string) {
 	}
 	for _, c := range r.cells {
 		lines = append(lines, line{Cell: &c})
+	}
+	for _, h := range r.again {
+		lines = append(lines, line{Again: &h})
 	}
 	for _, c := range r.check {
 		lines = append(lines, line{Check: &c})
@@ -264,8 +268,16 @@ func recordings(t *testing.T) map[string]struct {
 		"check":         {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 1, 15)}, exitOK},
 		"check-missed":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 2, 13)}, exitError},
 		"check-few":     {recording{head: newHead("check", checkSettings), check: checked(20, 0, 0)[:20], why: "it was interrupted"}, exitError},
+		"check-again":   {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 0, 19), again: []head{laterHead(newHead("check", checkSettings))}}, exitOK},
 		"lateness-late": {recording{head: newHead("lateness", lateSettings), cells: lates[1:]}, exitError},
 	}
+}
+
+// laterHead is of the next day, on another commit.
+func laterHead(h head) head {
+	h.Started = h.Started.Add(24 * time.Hour)
+	h.Environment.Commit = "fedcba987654"
+	return h
 }
 
 // checked are trials of checks: so many of HEAD against itself, of which some
