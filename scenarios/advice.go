@@ -42,9 +42,9 @@ func Advise(m Measured) []Advice {
 	for _, s := range situations() {
 		h := hearing{m: m}
 		a := Advice{Situation: s.text, Choice: s.decide(&h)}
-		a.Reason, a.Evidence, a.Doubts = h.reason, h.evidence, h.doubts
+		a.Reason, a.Evidence, a.Doubts = h.reason, h.evidence, h.inDoubt()
 		if !h.ok() || a.Choice == "" {
-			a.Choice, a.Reason = "", h.lacks()+"; to measure it: "+s.run
+			a.Choice, a.Reason, a.Doubts = "", h.lacks()+"; to measure it: "+s.run, nil
 		}
 		list = append(list, a)
 	}
@@ -266,7 +266,7 @@ func noLoss(h *hearing) string {
 	if restart > 0 {
 		notes = append(notes, fmt.Sprintf("a restart of the server loses up to %s all the same: for that keep messages outside of it", digits(restart)))
 	}
-	lead := "after a reset and a silence nothing is lost, either way"
+	lead := "of messages that were cut off by a reset or a silence none is lost, either way"
 	if len(choices) == 0 {
 		choices = []string{chooseEither + ", with messages kept outside of the server"}
 		lead = "each of them loses messages when a connection is cut"
