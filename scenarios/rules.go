@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The thresholds of the rules. They were fixed for the reason that stands with
-// each, not by what a run came to.
+// The thresholds of the rules. Recorded runs were at hand when they were chosen:
+// each has a reason that does not rest on what a run came to.
 const (
 	// NearFloor is how many times the floor a plain WebSocket may cost: below it,
 	// what it adds is less than what it costs to send at all.

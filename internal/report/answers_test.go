@@ -97,7 +97,7 @@ func TestRecordedAdvice(t *testing.T) {
 		"a Node backend: Socket.IO",
 		"high fan-out: a plain WebSocket",
 		"many idle clients: a plain WebSocket, in Node the least",
-		"must not lose messages: a plain WebSocket with sessions that go on, by hand, or socket.io 4 with recovery and retries",
+		"must not lose messages: a plain WebSocket with sessions that go on, by hand, or socket.io 4 with recovery and retries, which may deliver twice",
 		"several nodes behind a balancer: a plain WebSocket, or Socket.IO on websocket only (not go-socket.io)",
 	}
 	if !slices.Equal(got, want) {
