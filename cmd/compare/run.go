@@ -97,6 +97,7 @@ func runCommand(c *call) error {
 	if len(can) == 0 {
 		return errors.New("none of the stacks can be run on this machine")
 	}
+	at(machine.Root, parts)
 	plan := bench.Plan{Parts: parts, Stacks: can, Rounds: *n, Seed: *seed}
 	if err := plan.Check(); errors.Is(err, bench.ErrCase) {
 		return usagef("%v", err)
@@ -159,7 +160,7 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 	}
 	run, problems, readErr := record.Read(dir)
 	if readErr == nil {
-		readErr = errors.Join(report.Table(c.stdout, run), c.tell(problems))
+		readErr = errors.Join(report.Table(c.stdout, run), report.Summary(c.stdout, run), c.tell(problems))
 	}
 	fmt.Fprintf(c.stderr, "The run is in %s; print it again: compare report %s\n", dir, dir)
 	switch err := errors.Join(err, readErr); {
