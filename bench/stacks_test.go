@@ -346,6 +346,10 @@ func TestArrows(t *testing.T) {
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
+
+		"internal/browser":       {},
+		"internal/page":          {},
+		"internal/page/pagetest": {"internal/browser"},
 	}
 	third := map[string][]string{ // modules that only these packages may use
 		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/bare", "internal/broken", "internal/conformance", "internal/floor"},
