@@ -26,6 +26,9 @@ type Evidence struct {
 	Case     string // as Case.String
 	Stack    string
 	Unit     string // of the figure, or the label's key where it is an outcome
+
+	// Run is which of the runs that were asked it stands in, from 0.
+	Run int
 }
 
 // Verdict is what a run says of a claim.
@@ -44,4 +47,78 @@ type Advice struct {
 	Choice    string // what to choose; "" if the run does not say
 	Reason    string // with the figures, or what is missing in the run
 	Evidence  []Evidence
+	Doubts    []string // of the cells that decided
+}
+
+// BreakEven is a figure of capacity with both sides, on one runtime.
+type BreakEven struct {
+	Runtime  string // "Go", "Node"
+	What     string // "users per GB, idle"
+	Plain    string // the figure of a plain WebSocket; "" where it is one of the difference
+	SocketIO string // that of Socket.IO, or of the difference
+	Reason   string // how it was worked out, or what is missing in the run
+	Evidence []Evidence
+}
+
+// Place is where a figure stands in a run.
+type Place struct {
+	Scenario, Case string // Case.Name
+	Stack          string
+	Unit           string // or the key of a label
+}
+
+// Figure is what was measured at a Place.
+type Figure struct {
+	Place
+	Full   string  // the case, as Case.String
+	Run    int     // see Evidence
+	Median float64 // of the rounds
+	Min    float64 // of all that was measured, and so is Max
+	Max    float64
+	Text   string   // the median as the tables show it, or the label
+	Doubts []string // of its cells
+}
+
+// Ratio is how many times the figure of one stack is that of another, in pairs
+// inside rounds.
+type Ratio struct {
+	Over, Under Figure
+	Estimate    float64
+	Low, High   float64 // its interval; the range of the pairs if they are too few for one
+	Enough      bool    // there are pairs enough to judge by
+	Differs     bool    // by the rule of the report; false if they are too few
+	Text        string  // "2.4x (2.1-2.8x)"
+}
+
+// Difference is the figure of one stack less that of another, in pairs inside
+// rounds.
+type Difference struct {
+	Over, Under         Figure
+	Estimate, Low, High float64
+	Enough              bool
+}
+
+// Measured is what the rules read: what one run holds, or several.
+type Measured interface {
+	// Figure returns what a unit was on a stack.
+	Figure(Place) (Figure, bool)
+
+	// Label returns what a cell is labelled with under a key.
+	Label(Place) (Figure, bool)
+
+	// Ratio returns how a stack compares with another, in the unit and case of
+	// the place.
+	Ratio(p Place, under string) (Ratio, bool)
+
+	// Difference returns the same as a difference.
+	Difference(p Place, under string) (Difference, bool)
+
+	// Cases returns the names of the cases of a scenario that were measured.
+	Cases(scenario string) []string
+
+	// Labels returns the keys of what a stack is labelled with in a case.
+	Labels(scenario, name, stack string) []string
+
+	// Why says why there is nothing at a place: "sio failed in fan-out".
+	Why(Place) string
 }

@@ -1,0 +1,301 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"wsvsio/internal/record"
+	"wsvsio/internal/stats"
+	"wsvsio/scenarios"
+)
+
+// held is what runs hold, as the rules of the claims read it. A ratio is
+// always of one run: it is of pairs that were measured back to back.
+type held struct{ groups [][]record.Group } // by run
+
+func newHeld(runs []*record.Run) held {
+	var m held
+	for _, run := range runs {
+		m.groups = append(m.groups, run.Group())
+	}
+	return m
+}
+
+// find returns the first row of a stack in a case for which ok holds: of several
+// cases of one name that which comes first, in the first run that has it.
+func (m held) find(scenario, name string, ok func(g record.Group, run int) bool) bool {
+	for run, groups := range m.groups {
+		// The full profile has a case in several sizes. That of quick is asked for,
+		// which is the same in both: so that the answer does not hang on the profile.
+		for _, g := range preferred(groups, scenario, name) {
+			if ok(g, run) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// usual are the parameters of quick, where full has a case several times.
+var usual = map[string]scenarios.Case{
+	"steady":     {Clients: 100, Size: 128, Rate: 200},
+	"fan-out":    {Clients: 1000, Size: 128, Rate: 20},
+	"saturation": {Clients: 100, Size: 128},
+	"idle":       {Clients: 1000},
+}
+
+// preferred returns the groups of a case, that with the usual parameters first.
+func preferred(groups []record.Group, scenario, name string) []record.Group {
+	var list []record.Group
+	for _, g := range groups {
+		if g.Scenario == scenario && g.Case.Name == name {
+			list = append(list, g)
+		}
+	}
+	want, ok := usual[name]
+	slices.SortStableFunc(list, func(a, b record.Group) int {
+		is := func(c scenarios.Case) int {
+			if ok && c.Clients == want.Clients && c.Size == want.Size && c.Rate == want.Rate {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Compare(is(a.Case), is(b.Case))
+	})
+	return list
+}
+
+// rowOf returns the row of a stack.
+func rowOf(g record.Group, stack string) (record.Row, bool) {
+	i := slices.IndexFunc(g.Rows, func(r record.Row) bool { return r.Stack.Name == stack })
+	if i < 0 {
+		return record.Row{}, false
+	}
+	return g.Rows[i], true
+}
+
+// Figure implements scenarios.Measured.
+func (m held) Figure(p scenarios.Place) (f scenarios.Figure, ok bool) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		f, ok = newFigure(g, p, run)
+		return ok
+	})
+	return f, ok
+}
+
+// newFigure returns the figure at a place in a group.
+func newFigure(g record.Group, p scenarios.Place, run int) (scenarios.Figure, bool) {
+	r, ok := rowOf(g, p.Stack)
+	if !ok {
+		return scenarios.Figure{}, false
+	}
+	u := record.UnitOf(p.Unit)
+	values := r.Samples(p.Unit)
+	if len(values) == 0 || slices.ContainsFunc(values, func(v float64) bool { return !finite(v) }) {
+		return scenarios.Figure{}, false
+	}
+	f := newPlaced(g, r, p, run)
+	f.Median = record.Median(values)
+	f.Text = format(u.Quantity, f.Median)
+	f.Min, f.Max = math.Inf(1), math.Inf(-1)
+	for _, c := range r.Cells {
+		for _, v := range c.Values {
+			if v.Unit == p.Unit && c.Measured() {
+				f.Min, f.Max = min(f.Min, v.V), max(f.Max, v.V)
+			}
+		}
+	}
+	return f, true
+}
+
+// newPlaced returns a figure that says where it stands, and what is in doubt
+// there.
+func newPlaced(g record.Group, r record.Row, p scenarios.Place, run int) scenarios.Figure {
+	f := scenarios.Figure{Place: p, Full: clean(g.Case.String()), Run: run}
+	columns, _ := columnsOf(g)
+	doubts := newRemarks()
+	for _, c := range r.Cells {
+		for _, text := range c.Doubts {
+			doubts.add(text, c.Round)
+		}
+	}
+	for _, text := range doubts.texts {
+		// What is said of the p99 does not touch other figures.
+		if strings.HasPrefix(text, "the p99") && !strings.Contains(p.Unit, "p99") {
+			continue
+		}
+		if n := len(doubts.rounds[text]); n < len(r.Cells) {
+			text += fmt.Sprintf(" (%d of %s)", n, plural(len(r.Cells), "round"))
+		}
+		f.Doubts = append(f.Doubts, clean(text))
+	}
+	u := record.UnitOf(p.Unit)
+	if text := unsteady(r, []record.Unit{u}); text != "" && slices.Contains(columns, u) {
+		f.Doubts = append(f.Doubts, clean(text))
+	}
+	return f
+}
+
+// Label implements scenarios.Measured.
+func (m held) Label(p scenarios.Place) (f scenarios.Figure, ok bool) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		r, there := rowOf(g, p.Stack)
+		if !there {
+			return false
+		}
+		for _, c := range r.Cells {
+			if text := clean(c.Labels[p.Unit]); text != "" && c.Measured() {
+				f = newPlaced(g, r, p, run)
+				f.Text, ok = text, true
+				return true
+			}
+		}
+		return false
+	})
+	return f, ok
+}
+
+// both returns the figures of the place's stack and another in the rounds that
+// have both.
+func both(g record.Group, p scenarios.Place, under string) (a, b []float64) {
+	over, ok := rowOf(g, p.Stack)
+	other, there := rowOf(g, under)
+	if !ok || !there || g.Case.Once {
+		return nil, nil
+	}
+	base := make(map[int]float64)
+	for _, c := range other.Cells {
+		if v, ok := c.Value(p.Unit); ok && c.Measured() && v > 0 && finite(v) {
+			base[c.Round] = v
+		}
+	}
+	for _, c := range over.Cells {
+		v, ok := c.Value(p.Unit)
+		if w, paired := base[c.Round]; ok && paired && c.Measured() && v > 0 && finite(v) {
+			a, b = append(a, v), append(b, w)
+		}
+	}
+	return a, b
+}
+
+// Ratio implements scenarios.Measured.
+func (m held) Ratio(p scenarios.Place, under string) (out scenarios.Ratio, ok bool) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		a, b := both(g, p, under)
+		if len(a) == 0 {
+			return false
+		}
+		r, err := stats.Compare(a, b)
+		if err != nil || !finite(r.Estimate) || !finite(r.Max) {
+			return false
+		}
+		u := record.UnitOf(p.Unit)
+		var c cell
+		c.setRatio(u, r, len(a))
+		out = scenarios.Ratio{Estimate: r.Estimate, Low: r.Min, High: r.Max,
+			Enough: c.verdict != stats.TooFew, Differs: c.verdict == stats.Different, Text: c.ratio}
+		if r.Confidence > 0 {
+			out.Low, out.High = r.Low, r.High
+		}
+		if c.spread != "" {
+			out.Text += " (" + c.spread + ")"
+		}
+		out.Over, ok = newFigure(g, p, run)
+		other := p
+		other.Stack = under
+		out.Under, _ = newFigure(g, other, run)
+		return ok
+	})
+	return out, ok
+}
+
+// Difference implements scenarios.Measured.
+func (m held) Difference(p scenarios.Place, under string) (out scenarios.Difference, ok bool) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		a, b := both(g, p, under)
+		if len(a) == 0 {
+			return false
+		}
+		d := make([]float64, len(a))
+		for i := range a {
+			d[i] = a[i] - b[i]
+		}
+		s := stats.HodgesLehmann(d)
+		out = scenarios.Difference{Estimate: s.Estimate, Low: s.Low, High: s.High, Enough: s.Confidence > 0}
+		if !out.Enough {
+			out.Low, out.High = slices.Min(d), slices.Max(d)
+		}
+		out.Over, ok = newFigure(g, p, run)
+		other := p
+		other.Stack = under
+		out.Under, _ = newFigure(g, other, run)
+		return ok && finite(s.Estimate)
+	})
+	return out, ok
+}
+
+// Cases implements scenarios.Measured.
+func (m held) Cases(scenario string) []string {
+	var names []string
+	for _, groups := range m.groups {
+		for _, g := range groups {
+			if g.Scenario != scenario || slices.Contains(names, g.Case.Name) {
+				continue
+			}
+			if slices.ContainsFunc(g.Rows, func(r record.Row) bool {
+				return slices.ContainsFunc(r.Cells, record.Cell.Measured)
+			}) {
+				names = append(names, g.Case.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Labels implements scenarios.Measured.
+func (m held) Labels(scenario, name, stack string) (keys []string) {
+	m.find(scenario, name, func(g record.Group, _ int) bool {
+		r, ok := rowOf(g, stack)
+		if !ok {
+			return false
+		}
+		for _, c := range r.Cells {
+			for _, key := range sortedKeys(c.Labels) {
+				if c.Measured() && !slices.Contains(keys, key) {
+					keys = append(keys, key)
+				}
+			}
+		}
+		return len(keys) > 0
+	})
+	slices.Sort(keys)
+	return keys
+}
+
+// Why implements scenarios.Measured.
+func (m held) Why(p scenarios.Place) string {
+	where := fmt.Sprintf("%s / %s of %s", p.Scenario, p.Case, p.Stack)
+	why := where + " is not in the run"
+	m.find(p.Scenario, p.Case, func(g record.Group, _ int) bool {
+		r, ok := rowOf(g, p.Stack)
+		if !ok || len(r.Cells) == 0 {
+			return false
+		}
+		if reason, na := unsupported(r); na {
+			why = where + " is n/a: " + clean(strings.TrimPrefix(reason, scenarios.ErrUnsupported.Error()+": "))
+			return true
+		}
+		for _, c := range r.Cells {
+			if c.Error != "" {
+				why = where + " failed"
+				return true
+			}
+		}
+		why = where + " has no " + p.Unit
+		return true
+	})
+	return why
+}
