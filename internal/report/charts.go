@@ -10,7 +10,7 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"wsvsio/internal/chart"
-	"wsvsio/internal/page"
+	web "wsvsio/internal/page"
 	"wsvsio/internal/record"
 	"wsvsio/internal/stats"
 	"wsvsio/scenarios"
@@ -88,7 +88,7 @@ func chartsOf(r Recorded, groups []record.Group, g record.Group, at int) (list [
 	}
 	add := func(kind, what string, c chart.Chart) {
 		if !c.Empty() {
-			list = append(list, Chart{Name: page.ID(g.Scenario, g.Case.Name, what), Scenario: g.Scenario, Kind: kind, Chart: c})
+			list = append(list, Chart{Name: web.ID(g.Scenario, g.Case.Name, what), Scenario: g.Scenario, Kind: kind, Chart: c})
 		}
 	}
 	name, about := clean(g.Case.Name), caseWords(g.Case)
@@ -298,7 +298,7 @@ func growth(groups []record.Group, table int) (list []Chart) {
 				continue
 			}
 			drawn := Chart{
-				Name: page.ID("broadcast", unit, "clients", fmt.Sprint(k.size), count(k.deliveries)), Scenario: "broadcast", Kind: kindGrowth, Chart: c,
+				Name: web.ID("broadcast", unit, "clients", fmt.Sprint(k.size), count(k.deliveries)), Scenario: "broadcast", Kind: kindGrowth, Chart: c,
 			}
 			for _, i := range of[k] {
 				drawn.tables = append(drawn.tables, table+i)
