@@ -41,8 +41,8 @@ const (
 	kindGrowth    = "Over the number of clients"
 	kindRecovery  = "What became of a client"
 	kindBars      = "Side by side"
-	ratiosToRaw   = "ratio to the twin on the same runtime, with the 95 % interval"
-	fewRatios     = "ratio to the twin on the same runtime, with the range of the rounds"
+	ratiosToRaw   = "ratio to the plain WebSocket on the same runtime, with the 95 % interval"
+	fewRatios     = "ratio to the plain WebSocket on the same runtime, with the range of the rounds"
 	curvesOf      = "latency from the due time, all rounds together"
 	growthEvery   = "clients"
 	recoveryFirst = "the first client to be harmed, in seconds from the fault"
@@ -177,7 +177,7 @@ func curves(r Recorded, g record.Group) (list []chart.Curve) {
 		}
 		c := chart.Curve{Series: drawnAs(row.Stack)}
 		n := float64(all.TotalCount())
-		for tens := 0.0; ; tens += 0.1 {
+		for tens := math.Log10(2); ; tens += 0.1 {
 			p := 1 - math.Pow(10, -tens)
 			if p >= 1-1/n {
 				break
@@ -203,8 +203,12 @@ func forest(g record.Group, name, about string) chart.Chart {
 			}
 			var c cell
 			c.setRatio(u, ratio, len(row.Cells))
+			drawn := drawnAs(row.Stack)
+			if !strings.HasPrefix(row.Stack.Twin, "rawws") { // what the columns say of the others
+				drawn.Name += " / " + clean(row.Stack.Twin)
+			}
 			r := chart.Ratio{
-				Series: drawnAs(row.Stack), Over: clean(row.Stack.Twin), Estimate: ratio.Estimate,
+				Series: drawn, Over: clean(row.Stack.Twin), Estimate: ratio.Estimate,
 				Low: ratio.Min, High: ratio.Max, Different: c.verdict == stats.Different, Text: c.ratio,
 			}
 			if ratio.Confidence > 0 {
@@ -395,7 +399,7 @@ func timeline(c record.Cell) (t chart.Timeline, faults []float64, back float64) 
 	t.Stretches = append(t.Stretches, chart.Stretch{State: state, From: since, To: math.Inf(1)})
 	var said []string
 	if len(noticed) > 0 {
-		said = append(said, "noticed after "+format(record.Duration, noticed[0]))
+		said = append(said, "noticed "+format(record.Duration, noticed[0]))
 	} else {
 		said = append(said, "never noticed")
 	}
@@ -403,9 +407,9 @@ func timeline(c record.Cell) (t chart.Timeline, faults []float64, back float64) 
 	case len(returned) == 0:
 		said = append(said, "never back")
 	case recovered:
-		said = append(said, "back after "+format(record.Duration, returned[0])+", recovered")
+		said = append(said, "back "+format(record.Duration, returned[0])+", recovered")
 	default:
-		said = append(said, "back after "+format(record.Duration, returned[0]))
+		said = append(said, "back "+format(record.Duration, returned[0]))
 	}
 	t.Text = strings.Join(said, ", ")
 	return t, faults, back

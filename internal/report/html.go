@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"wsvsio/internal/chart"
 	web "wsvsio/internal/page"
@@ -41,7 +43,22 @@ var htmlText string
 //go:embed html.css
 var htmlStyle string
 
-var htmlTemplate = template.Must(template.New("report").Parse(htmlText))
+var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"sentence": asSentence}).Parse(htmlText))
+
+// asSentence gives a text a capital and a full stop. A name stays as it is.
+func asSentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	word, _, _ := strings.Cut(text, " ")
+	if first, n := utf8.DecodeRuneInString(text); !strings.ContainsAny(word, "-.") {
+		text = string(unicode.ToUpper(first)) + text[n:]
+	}
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
+}
 
 // HTML writes the runs as one page, see package page: the decision and the
 // verdicts, then each scenario with its charts and its code, then every figure.
@@ -208,7 +225,7 @@ func spotOf(e scenarios.Evidence) spot {
 type htmlMaker struct {
 	wanted  map[spot]bool   // that something rests on
 	anchors map[spot]string // ids
-	several bool             // runs
+	several bool            // runs
 }
 
 func newHTML(in Whole) htmlReport {
@@ -249,7 +266,7 @@ func newHTML(in Whole) htmlReport {
 			}
 			h.Tables = append(h.Tables, shown)
 			link := htmlLink{Href: "#" + shown.ID, Text: shown.Title}
-			titles = append(titles, link)
+			titles = append(titles, htmlLink{Href: link.Href, Text: clean(t.group.Scenario + " / " + t.group.Case.Name)})
 			tables[clean(t.group.Scenario)] = append(tables[clean(t.group.Scenario)], link)
 		}
 		h.Stacks = addEntries(h.Stacks, p.stacks)
