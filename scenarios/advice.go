@@ -76,7 +76,7 @@ func behindProxies(h *hearing) string {
 			h.reason += fmt.Sprintf(", and takes %s", count(f.Median, "statement"))
 		}
 	}
-	return chooseSocketIO + " on Node, in its default order, with sticky sessions"
+	return chooseSocketIO + " on Node, in its default order (several nodes then need sticky sessions)"
 }
 
 // goBackend chooses by what go-socket.io costs.
@@ -264,7 +264,7 @@ func noLoss(h *hearing) string {
 		}
 	}
 	if restart > 0 {
-		notes = append(notes, fmt.Sprintf("neither survives a restart of the server (up to %s lost): for that keep messages outside of it", digits(restart)))
+		notes = append(notes, fmt.Sprintf("a restart of the server loses up to %s all the same: for that keep messages outside of it", digits(restart)))
 	}
 	lead := "after a reset and a silence nothing is lost, either way"
 	if len(choices) == 0 {
@@ -342,7 +342,7 @@ func BreakEvens(m Measured) []BreakEven {
 // tenthOfACore is the rate at which Socket.IO takes a tenth of a core more.
 func tenthOfACore(m Measured, runtime, plain, sio string) BreakEven {
 	h := hearing{m: m}
-	b := BreakEven{Runtime: runtime, What: "messages a second into a room of 100 at which Socket.IO takes a tenth of a core more"}
+	b := BreakEven{Runtime: runtime, What: "messages a second to a room of 100 until the difference is a tenth of a core"}
 	r := h.needRatio("broadcast", "steady", unitCPU, sio, plain)
 	d, ok := m.Difference(Place{"broadcast", "steady", sio, unitCPU}, plain)
 	switch {

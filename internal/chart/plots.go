@@ -216,7 +216,7 @@ func Forest(title, about string, parts []Part) Chart {
 	top := c.begin() + 18
 	bottom := top + float64(rows*forestRow) + 2
 	x := newScale(low/1.05, high*1.05, forestLeft, forestRight)
-	for _, v := range x.ticks(6) {
+	for _, v := range x.ticks(5) {
 		class := "a"
 		if v == 1 {
 			class = "o"
