@@ -39,6 +39,13 @@ func AboutOf(scenario string) (About, bool) {
 				"Both talk all the while, and in the end the client says a last word: it works if that comes back. " +
 				"What it costs is measured on each transport alone, one message at a time, a hundred at once, and under load.",
 		}, true
+	case "size":
+		return About{
+			"What does it take to write, and what does it bring along?",
+			"The code of both sides has the same files with the same declarations, in Go and in Node, and is counted: statements, tokens, complexity, the names of the library that one has to know. " +
+				"What a side writes by hand because the other gets it from its library, and what only makes up for something missing in go-socket.io, is counted apart. " +
+				"The modules, packages and bytes that a library brings along are those of the program that is built.",
+		}, true
 	}
 	return About{}, false
 }

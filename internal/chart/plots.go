@@ -261,7 +261,7 @@ func Bars(title, about string, bars []Bar) Chart {
 	const left, right, row = 128, 320, 19
 	most := 0.0
 	for _, b := range bars {
-		if !math.IsInf(b.Value, 0) {
+		if b.Value >= 0 && !math.IsInf(b.Value, 0) {
 			most = max(most, b.Value)
 		}
 	}

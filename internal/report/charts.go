@@ -111,6 +111,9 @@ var barred = map[string][]string{
 	"reconnect/storm":  {"back95-sec", "attempts-peak/s"},
 	"fallback/wire":    {"wire-B/msg", "burst-wire-B/msg", "reqs/msg"},
 	"proxy/delay-time": {"first-msg-sec"},
+	"size/chat":        {"statements", "by-hand-statements", "api-names"},
+	"size/reconnect":   {"statements"},
+	"size/fallback":    {"statements"},
 }
 
 // figure returns what shows values of a quantity.
