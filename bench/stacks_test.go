@@ -335,7 +335,7 @@ func TestArrows(t *testing.T) {
 		"internal/record":     {"scenarios", "internal/stats"},
 		"internal/reference":  {"scenarios", "internal/netlab", "internal/pacer", "internal/stats", "internal/worker"},
 		"internal/regress":    {"internal/record", "internal/report", "internal/stats"},
-		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
+		"internal/report":     {"scenarios", "internal/chart", "internal/page", "internal/record", "internal/stats"},
 		"internal/slow":       {"scenarios"},
 		"internal/stats":      {},
 		"internal/streams":    {"scenarios"},
@@ -349,6 +349,7 @@ func TestArrows(t *testing.T) {
 		"internal/conformance": {"scenarios"},
 
 		"internal/browser":       {},
+		"internal/chart":         {},
 		"internal/page":          {},
 		"internal/page/pagetest": {"internal/browser"},
 	}
