@@ -340,7 +340,7 @@ func TestArrows(t *testing.T) {
 		"internal/stats":      {},
 		"internal/streams":    {"scenarios"},
 		"internal/tail":       {},
-		"internal/trend":      {"internal/record", "internal/report"},
+		"internal/trend":      {"internal/page", "internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
 		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/codesize", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
@@ -348,7 +348,6 @@ func TestArrows(t *testing.T) {
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
 
-		"internal/browser":       {},
 		"internal/chart":         {},
 		"internal/page":          {},
 		"internal/page/pagetest": {"internal/browser"},
