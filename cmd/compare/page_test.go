@@ -22,7 +22,7 @@ import (
 const most = 1_000_000
 
 // recordings are one run for each scenario, as they are kept in the repository.
-var recordings = []string{"2026-11-25-quick", "2026-11-27-proxy", "2026-11-27-fallback"}
+var recordings = []string{"2026-11-25-quick", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size"}
 
 // page returns the page of runs that are kept in the repository.
 func page(t *testing.T, names ...string) string {
@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	for _, name := range []string{"broadcast", "reconnect", "proxy", "fallback"} {
+	for _, name := range []string{"broadcast", "reconnect", "proxy", "fallback", "size"} {
 		if about, ok := scenarios.AboutOf(name); !ok || !strings.Contains(html, about.Question) {
 			t.Errorf("it does not ask what %s asks", name)
 		}
@@ -78,7 +78,7 @@ func TestPageOfFull(t *testing.T) {
 	run := record.Run{Format: record.Format, Tool: "test", Profile: scenarios.Full, Rounds: 20, Seed: 1, Stacks: bench.Stacks()}
 	in := report.Whole{Runs: []report.Recorded{{Name: "full", Run: &run}}, Command: "compare report"}
 	model := models(t)
-	for _, sc := range bench.Scenarios() {
+	for _, sc := range allScenarios() {
 		for _, c := range sc.Cases(scenarios.Full) {
 			for _, s := range bench.Stacks() {
 				like, ok := model[sc.Name()+"/"+s.Name]
@@ -217,7 +217,7 @@ func TestChartFiles(t *testing.T) {
 
 // TestAbout finds in short what every scenario is.
 func TestAbout(t *testing.T) {
-	for _, s := range bench.Scenarios() {
+	for _, s := range allScenarios() {
 		about, ok := scenarios.AboutOf(s.Name())
 		if !ok || !strings.HasSuffix(about.Question, "?") {
 			t.Errorf("%s asks %q", s.Name(), about.Question)
