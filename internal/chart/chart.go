@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -38,7 +39,7 @@ const ground = `svg{--ground:#fdfdfb;--line:#d5d5cd;--ink:#1a1a18;--soft:#595954
 //go:embed chart.svg.tmpl
 var svgText string
 
-var drawing = template.Must(template.New("chart").Parse(svgText))
+var drawing = sync.OnceValue(func() *template.Template { return template.Must(template.New("chart").Parse(svgText)) })
 
 // Chart is a drawing.
 type Chart struct {
@@ -84,7 +85,7 @@ func (c Chart) draw(b *bytes.Buffer, id string, style template.CSS) error {
 	if style != "" {
 		margin = 10
 	}
-	err := drawing.Execute(b, struct {
+	err := drawing().Execute(b, struct {
 		Chart
 		ID, Width, Height, Margin string
 		Shapes                    []shape

@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -51,14 +52,16 @@ var shellText string
 //go:embed page.css
 var shellStyle string
 
-var shell = template.Must(template.New("page").Parse(shellText))
+// shell is parsed when it is needed: a program that shows no page, such as a
+// measured server, does without.
+var shell = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(shellText)) })
 
 // Write writes the document, all of it or nothing.
 func (d Document) Write(w io.Writer) error {
 	style := compact(shellStyle + d.Style)
 	hash := sha256.Sum256([]byte(style))
 	var b bytes.Buffer
-	err := shell.Execute(&b, struct {
+	err := shell().Execute(&b, struct {
 		Document
 		CSS    template.CSS
 		Policy string

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -44,7 +45,9 @@ var htmlText string
 //go:embed html.css
 var htmlStyle string
 
-var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"sentence": asSentence}).Parse(htmlText))
+var htmlTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(template.FuncMap{"sentence": asSentence}).Parse(htmlText))
+})
 
 // asSentence gives a text a capital and a full stop. A name stays as it is.
 func asSentence(text string) string {
@@ -66,11 +69,11 @@ func asSentence(text string) string {
 func HTML(w io.Writer, in Whole) error {
 	h := newHTML(in)
 	var main bytes.Buffer
-	if err := htmlTemplate.ExecuteTemplate(&main, "main", h); err != nil {
+	if err := htmlTemplate().ExecuteTemplate(&main, "main", h); err != nil {
 		return fmt.Errorf("lay out the report: %w", err)
 	}
 	var lead bytes.Buffer
-	if err := htmlTemplate.ExecuteTemplate(&lead, "lead", h); err != nil {
+	if err := htmlTemplate().ExecuteTemplate(&lead, "lead", h); err != nil {
 		return fmt.Errorf("lay out the report: %w", err)
 	}
 	d := web.Document{
