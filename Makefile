@@ -1,7 +1,7 @@
 # Two commands: `make compare` measures, `make test` tests. Each does the set-up
 # that it needs. Without npm both run what needs Go alone.
 
-NODE_FOLDERS = rawws/node sio/node
+NODE_FOLDERS = rawws/node sio/node internal/page/node
 
 .PHONY: compare champion test check exact node programs clean
 

@@ -335,18 +335,22 @@ func TestArrows(t *testing.T) {
 		"internal/record":     {"scenarios", "internal/stats"},
 		"internal/reference":  {"scenarios", "internal/netlab", "internal/pacer", "internal/stats", "internal/worker"},
 		"internal/regress":    {"internal/record", "internal/report", "internal/stats"},
-		"internal/report":     {"scenarios", "internal/record", "internal/stats"},
+		"internal/report":     {"scenarios", "internal/chart", "internal/page", "internal/record", "internal/stats"},
 		"internal/slow":       {"scenarios"},
 		"internal/stats":      {},
 		"internal/streams":    {"scenarios"},
 		"internal/tail":       {},
-		"internal/trend":      {"internal/record", "internal/report"},
+		"internal/trend":      {"internal/page", "internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
 		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
+
+		"internal/chart":         {},
+		"internal/page":          {},
+		"internal/page/pagetest": {"internal/browser"},
 	}
 	third := map[string][]string{ // modules that only these packages may use
 		"github.com/gorilla/websocket":      {"rawws", "sio", "internal/bare", "internal/broken", "internal/conformance", "internal/floor"},
