@@ -13,6 +13,7 @@
 //	compare size [-run RUN] [-format table|markdown|json|benchmark]
 //	compare size -side-by-side SCENARIO [-language go|js|all]
 //	compare conformance [-format table|markdown|json]
+//	compare wire [-stack LIST] [-size BYTES] [-format table|markdown|json] [-all]
 //	compare list
 //
 // Results go to standard output, progress and warnings to standard error. The
@@ -90,6 +91,8 @@ func commands() []command {
 			"compare size -side-by-side broadcast -language go", sizeCommand},
 		{"conformance", "check both Socket.IO servers against the documents of their protocols",
 			"compare conformance -format markdown", conformanceCommand},
+		{"wire", "show every byte from connect to the second message, each with what it is for",
+			"compare wire -stack rawws,sio", wireCommand},
 		{"list", "list the stacks, the scenarios and their cases",
 			"compare list", listCommand},
 	}
