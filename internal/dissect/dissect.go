@@ -341,16 +341,13 @@ func (d *dissector) frameHead(s *stream, f wire.Frame) []part {
 			{7, second & 0x7F, "length", length},
 		}},
 	}
-	head := 2
 	if n := map[byte]int{126: 2, 127: 8}[second&0x7F]; n > 0 {
 		parts = append(parts, part{size: n, layer: WebSocket, name: "extended length",
 			meaning: fmt.Sprintf("the payload has %d bytes; the highest byte comes first", len(f.Payload)), ref: refFrame})
-		head += n
 	}
 	if f.Masked {
 		parts = append(parts, part{size: 4, layer: WebSocket, name: "masking key",
 			meaning: "chosen at random for each frame; byte i of the payload is XORed with byte i mod 4 of it, so that a page cannot make a proxy take its bytes for HTTP", ref: "RFC 6455, 5.3"})
-		head += 4
 	}
 	return parts
 }
