@@ -39,6 +39,7 @@ func Scenarios() []scenarios.Scenario {
 		reconnect.Scenario{},
 		proxy.Scenario{},
 		fallback.Scenario{},
+		newSizes(),
 	}
 }
 

@@ -344,7 +344,7 @@ func TestArrows(t *testing.T) {
 		"internal/trend":      {"internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/codesize", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},

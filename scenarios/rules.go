@@ -1,13 +1,767 @@
 package scenarios
 
-// Claims are the claims, in the order of the reports.
-func Claims() []Claim { return nil }
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
-// Decide returns how each claim ends.
-func Decide(m Measured) []Verdict { return nil }
+// The thresholds of the rules. They were fixed for the reason that stands with
+// each, not by what a run came to.
+const (
+	// NearFloor is how many times the floor a plain WebSocket may cost: below it,
+	// what it adds is less than what it costs to send at all.
+	NearFloor = 2.0
 
-// Advise returns what to choose in each situation.
-func Advise(m Measured) []Advice { return nil }
+	// SameBytes is how far the bytes of the two may lie apart, as a share: the
+	// frames are the same, and the envelope inside is the application's.
+	SameBytes = 0.1
 
-// BreakEvens returns where the difference begins to matter.
-func BreakEvens(m Measured) []BreakEven { return nil }
+	// LessCode is how much less code, as a share, is called easier.
+	LessCode = 0.1
+
+	// MostWays is the share of the ways to lose a WebSocket in which a fallback
+	// has to work to be called one.
+	MostWays = 0.5
+)
+
+// The stacks that the rules read.
+const (
+	floorStack    = "floor"
+	goPlain       = "rawws"
+	goSocketIO    = "sio"
+	nodePlain     = "rawws-node"
+	nodeSocketIO  = "sio-node"
+	jsPlain       = "rawws-js"
+	jsDefault     = "sio-js-default"
+	nodeDefault   = "sio-node-default"
+	nodeFirst     = "sio-node-first"
+	nodeAll       = "sio-node-all"
+	plainFallback = "rawws-fallback"
+	plainBack     = "rawws-reconnect"
+	plainResume   = "rawws-resume"
+	jsBack        = "sio-js-reconnect"
+	nodeBack      = "sio-node-reconnect"
+	nodeRetries   = "sio-node-retries"
+)
+
+// The units that the rules read; those of package record.
+const (
+	unitCPU      = "server-cpu-sec/msg"
+	unitP50      = "p50-sec/msg"
+	unitBytes    = "wire-B/msg"
+	unitAllocs   = "server-allocs/msg"
+	unitMemory   = "server-B/conn"
+	unitRate     = "deliveries/s"
+	unitConns    = "connect-conns"
+	unitRequests = "connect-reqs"
+	unitConnect  = "connect-sec"
+	unitNewConns = "phase-window-conns"
+	unitWorks    = "works"
+	unitStable   = "stable-ratio"
+	unitBack     = "back-ratio"
+	unitNoticed  = "noticed-ratio"
+	unitLostDown = "lost-down"
+	unitLostUp   = "lost-up"
+	unitTwice    = "dup"
+	unitStall    = "stall-sec"
+	unitFar      = "far-ratio"
+	unitLines    = "statements"
+	unitByHand   = "by-hand-statements"
+	unitMadeUp   = "made-up-statements"
+	unitHard     = "cognitive"
+	unitNames    = "api-names"
+)
+
+// claim is a Claim with the command that measures what its rule reads, and the
+// rule as code.
+type claim struct {
+	Claim
+	run    string
+	decide func(*hearing)
+}
+
+// Claims returns the claims, in the order of the reports.
+func Claims() []Claim {
+	var list []Claim
+	for _, c := range claims() {
+		list = append(list, c.Claim)
+	}
+	return list
+}
+
+// Decide returns how each claim ends, in the same order.
+func Decide(m Measured) []Verdict {
+	var list []Verdict
+	for _, c := range claims() {
+		h := hearing{m: m}
+		c.decide(&h)
+		v := Verdict{Claim: c.Claim, Answer: h.answer, Reason: h.reason, Whose: h.whose, Evidence: h.evidence, Doubts: h.doubts}
+		if v.Answer == "" {
+			v.Answer, v.Reason, v.Whose = NotMeasured, h.lacks()+"; to measure it: "+c.run, ""
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// claims are the claims with their rules.
+func claims() []claim {
+	return []claim{
+		{Claim{"overhead", "a WebSocket interacts with minimum overhead",
+			"In steady, and in fan-out where it was measured, a plain WebSocket in Go takes less than 2 times the server CPU per delivery and the " +
+				"median latency of the floor, by the upper end of the interval: it adds less than it costs to send at all. Socket.IO on websocket " +
+				"takes more CPU than it in steady on each runtime that was measured, and its bytes lie within 10 %. All of that: holds. At 2 times the " +
+				"floor or more by the lower end, or where Socket.IO takes less CPU on each runtime: does not hold. Else: in part."},
+			"compare -scenario broadcast -case steady,fan-out", overhead},
+		{Claim{"single-connection", "full duplex over a single TCP connection",
+			"In connect every plain WebSocket takes 1 TCP connection and 1 HTTP request until it can send, at every attempt, and in both-ways, where " +
+				"clients send and receive at once, no connection is added and every message arrives. All of that: holds. If the median is more " +
+				"than 1, or connections are added: does not hold. Else: in part."},
+			"compare -scenario broadcast -case connect,both-ways", singleConnection},
+		{Claim{"broadcast", "Socket.IO broadcasts to everyone in one call; a plain WebSocket keeps a list and sends one by one",
+			"Of the code: a plain WebSocket needs statements by hand that Socket.IO gets from its library, on each runtime. Of the wire: if one call " +
+				"were one send, Socket.IO's server CPU per delivery in fan-out would be below that of a plain WebSocket, by the upper end of the interval. " +
+				"Both: holds. The code alone: in part. Not the code: does not hold."},
+			"compare -scenario broadcast,size -case fan-out,chat", oneCall},
+		{Claim{"proxies", "proxies and load balancers make WebSockets hard to implement and scale; Socket.IO supports them out of the box",
+			"Read on Node, where the server is Socket.IO's own; go-socket.io is told apart. There are paths on which no plain WebSocket works and Socket.IO in its default order " +
+				"always does: else does not hold. If there is no path and no balancer, as it comes, on which a plain WebSocket works and Socket.IO does not " +
+				"always: holds. Else: in part."},
+			"compare -scenario proxy -case direct,strip-upgrade,forbid-upgrade,forward-denied,balance-robin,balance-cookie", proxies},
+		{Claim{"fallback", "Socket.IO falls back to other technologies when WebSocket is not there (it names Flash Socket, AJAX long polling, AJAX multipart streaming)",
+			"Socket.IO in its default order, on Node, works in every way to lose the WebSocket, and on each of the three technologies in one of them: holds. In " +
+				"more than half of the ways: in part. Else: does not hold."},
+			"compare -scenario fallback -case ways", fallback},
+		{Claim{"reconnect", "a dropped WebSocket does not come back by itself; Socket.IO handles that",
+			"After a reset and a silence no plain WebSocket comes back, and Socket.IO's own client on Node always does, after a restart of the server, too, where that was measured: " +
+				"else does not hold. If go-socket.io does as well, and no message is lost on the way, by the median: holds. Else: in part."},
+			"compare -scenario reconnect -case reset,silent,restart", reconnect},
+		{Claim{"api", "Socket.IO's API is easier to work with",
+			"As far as code can be counted: for the same chat, both ends, Socket.IO takes at least 10 % fewer statements and 10 % less cognitive complexity, and " +
+				"no more names of the library. On each runtime: holds. Fewer statements and less complexity on none: does not hold. Else: in part."},
+			"compare -scenario size -case chat", api},
+	}
+}
+
+// hearing is a claim that is being decided.
+type hearing struct {
+	m        Measured
+	answer   Answer
+	reason   string
+	whose    string
+	evidence []Evidence
+	doubts   []string
+	missing  []string
+}
+
+// lacks says what is missing, in short.
+func (h *hearing) lacks() string {
+	if len(h.missing) == 0 {
+		return "the run does not hold what the rule reads"
+	}
+	text := h.missing[0]
+	if more := len(h.missing) - 1; more > 0 {
+		text += " (and " + strconv.Itoa(more) + " more)"
+	}
+	return text
+}
+
+// ok reports whether all that was needed is there.
+func (h *hearing) ok() bool { return len(h.missing) == 0 }
+
+func (h *hearing) lack(text string) {
+	if !slices.Contains(h.missing, text) {
+		h.missing = append(h.missing, text)
+	}
+}
+
+// need returns a figure without which there is no answer.
+func (h *hearing) need(scenario, name, stack, unit string) Figure {
+	p := Place{scenario, name, stack, unit}
+	f, ok := h.m.Figure(p)
+	if !ok {
+		h.lack(h.m.Why(p))
+	}
+	return f
+}
+
+// try returns a figure that adds to the answer.
+func (h *hearing) try(scenario, name, stack, unit string) (Figure, bool) {
+	return h.m.Figure(Place{scenario, name, stack, unit})
+}
+
+// needRatio returns a ratio without which there is no answer, of rounds enough
+// to judge by.
+func (h *hearing) needRatio(scenario, name, unit, over, under string) Ratio {
+	r, ok := h.m.Ratio(Place{scenario, name, over, unit}, under)
+	switch {
+	case !ok:
+		text := h.m.Why(Place{scenario, name, over, unit})
+		if _, there := h.try(scenario, name, over, unit); there {
+			text = h.m.Why(Place{scenario, name, under, unit})
+		}
+		h.lack(text)
+	case !r.Enough:
+		h.lack(fmt.Sprintf("%s / %s has too few rounds to judge by", scenario, name))
+	}
+	return r
+}
+
+// tryRatio returns a ratio that adds to the answer, of rounds enough.
+func (h *hearing) tryRatio(scenario, name, unit, over, under string) (Ratio, bool) {
+	r, ok := h.m.Ratio(Place{scenario, name, over, unit}, under)
+	return r, ok && r.Enough
+}
+
+// cite adds a figure to the evidence.
+func (h *hearing) cite(f Figure, text string) {
+	if f.Scenario == "" {
+		return
+	}
+	e := Evidence{Text: text, Scenario: f.Scenario, Case: f.Full, Stack: f.Stack, Unit: f.Unit, Run: f.Run}
+	if !slices.Contains(h.evidence, e) {
+		h.evidence = append(h.evidence, e)
+	}
+	h.doubt(f)
+}
+
+// citeRatio adds a ratio to the evidence: "2.4x the server CPU of rawws".
+func (h *hearing) citeRatio(r Ratio, what string) {
+	h.cite(r.Over, r.Text+" the "+what+" of "+r.Under.Stack)
+	h.doubt(r.Under)
+}
+
+// doubt adds the doubts of a figure. The same of several cells is said once.
+func (h *hearing) doubt(f Figure) {
+	for _, text := range f.Doubts {
+		where := f.Scenario + " / " + f.Case + ", " + f.Stack + ": "
+		if !slices.Contains(h.doubts, where+text) {
+			h.doubts = append(h.doubts, where+text)
+		}
+	}
+}
+
+// is ends the hearing.
+func (h *hearing) is(a Answer, reason string) { h.answer, h.reason = a, reason }
+
+// among returns the first answer whose condition is true.
+func among(holds, doesNot bool) Answer {
+	switch {
+	case doesNot:
+		return DoesNotHold
+	case holds:
+		return Holds
+	}
+	return HoldsInPart
+}
+
+// overhead decides on how near the floor a plain WebSocket is, and whether
+// Socket.IO costs more.
+func overhead(h *hearing) {
+	near, far := true, false
+	var texts []string
+	for _, name := range []string{"steady", "fan-out"} {
+		if _, there := h.try("broadcast", name, goPlain, unitCPU); !there && name != "steady" {
+			continue
+		}
+		cpu := h.needRatio("broadcast", name, unitCPU, goPlain, floorStack)
+		p50 := h.needRatio("broadcast", name, unitP50, goPlain, floorStack)
+		for _, r := range []Ratio{cpu, p50} {
+			near = near && r.High < NearFloor
+			far = far || r.Low >= NearFloor
+		}
+		h.citeRatio(cpu, "server CPU per delivery")
+		h.citeRatio(p50, "median latency")
+		texts = append(texts, fmt.Sprintf("%s the CPU and %s the median latency in %s", plainTimes(cpu), plainTimes(p50), name))
+	}
+	bytes := h.needRatio("broadcast", "steady", unitBytes, goSocketIO, goPlain)
+	cost := h.needRatio("broadcast", "steady", unitCPU, goSocketIO, goPlain)
+	if !h.ok() {
+		return
+	}
+	h.citeRatio(cost, "server CPU per delivery")
+	h.citeRatio(bytes, "bytes per delivery")
+	if allocs, ok := h.tryRatio("broadcast", "steady", unitAllocs, goSocketIO, goPlain); ok {
+		h.citeRatio(allocs, "allocations per delivery")
+	}
+	if late, ok := h.tryRatio("broadcast", "steady", unitP50, goSocketIO, goPlain); ok {
+		h.citeRatio(late, "median latency")
+	}
+	more, less := costsMore(cost), costsLess(cost)
+	same := within(bytes, SameBytes)
+	beside := plainTimes(cost) + " its CPU in Go"
+	if node, ok := h.tryRatio("broadcast", "steady", unitCPU, nodeSocketIO, nodePlain); ok {
+		more, less = more && costsMore(node), less && costsLess(node)
+		h.citeRatio(node, "server CPU per delivery")
+		beside += " and " + plainTimes(node) + " in Node"
+		if b, ok := h.tryRatio("broadcast", "steady", unitBytes, nodeSocketIO, nodePlain); ok {
+			same = same && within(b, SameBytes)
+			h.citeRatio(b, "bytes per delivery")
+		}
+	}
+	h.whose = h.attribute("steady", unitCPU) + " That the bytes differ at all is the chat's envelope, not the frames, which are the same."
+	h.is(among(near && more && same, far || less), fmt.Sprintf("a plain WebSocket takes %s of TCP with the same bytes; Socket.IO on websocket takes %s, and %s the bytes",
+		strings.Join(texts, ", "), beside, plainTimes(bytes)))
+}
+
+// plainTimes is a ratio without its interval.
+func plainTimes(r Ratio) string {
+	text, _, _ := strings.Cut(r.Text, " (")
+	return text
+}
+
+func costsMore(r Ratio) bool { return r.Differs && r.Estimate > 1 }
+func costsLess(r Ratio) bool { return r.Differs && r.Estimate < 1 }
+
+// within reports whether two sides lie no further apart than that share.
+func within(r Ratio, share float64) bool { return r.Low >= 1-share && r.High <= 1+share }
+
+// attribute says whose the difference is in a case, with the Node pair as the
+// control: what both runtimes have is the protocol's.
+func (h *hearing) attribute(name, unit string) string {
+	inGo, ok := h.tryRatio("broadcast", name, unit, goSocketIO, goPlain)
+	node, there := h.tryRatio("broadcast", name, unit, nodeSocketIO, nodePlain)
+	switch {
+	case !ok || !there:
+		return "Not told apart: the Node pair, where the server is Socket.IO's own, was not measured."
+	case inGo.Low > node.High:
+		return fmt.Sprintf("Socket.IO's own is what its own server shows, on Node: %s. That Go has %s is go-socket.io's, which encodes a message for each receiver, beside a rawws that encodes it once.",
+			node.Text, inGo.Text)
+	case inGo.High < node.Low:
+		return fmt.Sprintf("Socket.IO's own server has the larger part, on Node: %s; go-socket.io %s.", node.Text, inGo.Text)
+	}
+	return fmt.Sprintf("Socket.IO's: the two runtimes cannot be told apart, Go %s, Node %s.", inGo.Text, node.Text)
+}
+
+// singleConnection decides on what is opened until a message can be sent, and
+// whether both directions share it.
+func singleConnection(h *hearing) {
+	one, many := true, false
+	check := func(f Figure, want float64) {
+		one = one && f.Max == want && f.Min == want
+		many = many || f.Median > want
+	}
+	for _, stack := range []string{goPlain, jsPlain, nodePlain} {
+		if _, there := h.try("broadcast", "connect", stack, unitConns); !there && stack != goPlain {
+			continue
+		}
+		conns, reqs := h.need("broadcast", "connect", stack, unitConns), h.need("broadcast", "connect", stack, unitRequests)
+		check(conns, 1)
+		check(reqs, 1)
+		h.cite(conns, count(conns.Median, "connection"))
+		h.cite(reqs, count(reqs.Median, "HTTP request"))
+	}
+	for _, stack := range []string{goPlain, nodePlain} {
+		if _, there := h.try("broadcast", "both-ways", stack, unitNewConns); !there && stack != goPlain {
+			continue
+		}
+		added := h.need("broadcast", "both-ways", stack, unitNewConns)
+		check(added, 0)
+		h.cite(added, count(added.Median, "new connection")+" while clients send and receive at once, and every message arrived")
+	}
+	if !h.ok() {
+		return
+	}
+	text := "1 connection and 1 request, and no more while both sides send at once"
+	if !one {
+		text = "not at every attempt, or more are opened while both sides send"
+	}
+	if f, ok := h.try("broadcast", "connect", goSocketIO, unitConns); ok {
+		h.cite(f, count(f.Median, "connection"))
+		text += fmt.Sprintf("; Socket.IO on websocket only takes %s as well", digits(f.Median))
+	}
+	var orders []string
+	for _, stack := range []string{jsDefault, nodeDefault} {
+		conns, ok := h.try("broadcast", "connect", stack, unitConns)
+		reqs, there := h.try("broadcast", "connect", stack, unitRequests)
+		if !ok || !there {
+			continue
+		}
+		h.cite(conns, count(conns.Median, "connection"))
+		h.cite(reqs, count(reqs.Median, "HTTP request"))
+		orders = append(orders, fmt.Sprintf("%s and %s (%s)", count(conns.Median, "connection"), count(reqs.Median, "request"), stack))
+	}
+	h.whose = "The WebSocket's: Socket.IO has it, too, where it is told to use a websocket only."
+	if len(orders) > 0 {
+		text += ", in its default order " + strings.Join(orders, " or ")
+		h.whose += " That its default order takes more is Socket.IO's, on both servers: it begins with polling. How many connections that are is the client's: in Node it opens one for each poll, a browser keeps them."
+	}
+	h.is(among(one, many), text)
+}
+
+// oneCall decides on what a broadcast takes in code and on the wire.
+func oneCall(h *hearing) {
+	code, cheaper := true, true
+	var hand, costs []string
+	for _, pair := range [][3]string{{goPlain, goSocketIO, "Go"}, {nodePlain, nodeSocketIO, "Node"}} {
+		plain, sio, where := pair[0], pair[1], pair[2]
+		own, library := h.need("size", "chat", plain, unitByHand), h.need("size", "chat", sio, unitByHand)
+		code = code && own.Median > 0 && library.Median == 0
+		h.cite(own, count(own.Median, "statement")+" by hand: rooms, a list of who is in them, a queue for each and a heartbeat")
+		h.cite(library, count(library.Median, "statement")+" by hand")
+		hand = append(hand, fmt.Sprintf("%s in %s", digits(own.Median), where))
+		if _, there := h.try("broadcast", "fan-out", sio, unitCPU); !there && where != "Go" {
+			continue
+		}
+		cost := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
+		cheaper = cheaper && cost.High < 1
+		h.citeRatio(cost, "server CPU per delivery")
+		costs = append(costs, plainTimes(cost)+" in "+where)
+		if late, ok := h.tryRatio("broadcast", "fan-out", unitP50, sio, plain); ok {
+			h.citeRatio(late, "median latency")
+		}
+	}
+	if !h.ok() {
+		return
+	}
+	h.whose = "That there is one call, and that it sends to each receiver by itself, is Socket.IO's. What that costs: " + lower(h.attribute("fan-out", unitCPU))
+	text := fmt.Sprintf("of the code: a plain WebSocket's list, queues and heartbeat are %s statements by hand, Socket.IO's none", strings.Join(hand, ", "))
+	switch {
+	case !code:
+		text = fmt.Sprintf("a plain WebSocket has %s statements by hand, and Socket.IO not fewer on each runtime", strings.Join(hand, ", "))
+	case cheaper:
+		text += "; and of the wire: its CPU per delivery to a crowd is below that of a plain WebSocket: " + strings.Join(costs, ", ")
+	default:
+		text += "; not of the wire: one call still sends to each receiver, at " + strings.Join(costs, " and ") + " the CPU per delivery"
+	}
+	h.is(among(code && cheaper, !code), text)
+}
+
+// crossing is what became of a plain WebSocket and of Socket.IO on the paths.
+type crossing struct {
+	paths, balancers        int
+	shut                    int      // paths on which no plain WebSocket works
+	rescued, lost, unsticky []string // names of cases
+}
+
+// cross reads the paths that both stacks were measured on.
+func (h *hearing) cross(plain, sio string) (c crossing) {
+	for _, name := range h.m.Cases("proxy") {
+		unit := unitStable
+		_, balancer := h.try("proxy", name, plain, unitStable)
+		if !balancer {
+			unit = unitWorks
+		}
+		// A balancer is asked for the first attempt, too: who needs ten has
+		// not been served out of the box.
+		w, ok := h.try("proxy", name, plain, unitWorks)
+		s, there := h.try("proxy", name, sio, unitWorks)
+		if !ok || !there {
+			continue
+		}
+		switch {
+		case balancer:
+			c.balancers++
+			if w.Median == 1 && s.Median < 1 {
+				c.unsticky = append(c.unsticky, name)
+				h.cite(w, share(w.Median)+" work")
+				h.cite(s, share(s.Median)+" work")
+				if f, ok := h.try("proxy", name, sio, unit); ok {
+					h.cite(f, share(f.Median)+" in the end")
+				}
+			}
+			continue
+		case w.Median == 0 && s.Median == 1:
+			c.rescued = append(c.rescued, name)
+		case w.Median == 1 && s.Median < 1:
+			c.lost = append(c.lost, name)
+		}
+		c.paths++
+		if w.Median == 0 {
+			c.shut++
+		}
+		if w.Median != s.Median {
+			h.cite(w, share(w.Median)+" work")
+			h.cite(s, share(s.Median)+" work")
+		}
+	}
+	return c
+}
+
+// proxies decides on the paths that let only one of the two through.
+func proxies(h *hearing) {
+	for _, name := range []string{"strip-upgrade", "forward-denied", "balance-robin"} {
+		h.need("proxy", name, nodePlain, unitWorks)
+		h.need("proxy", name, nodeDefault, unitWorks)
+	}
+	if !h.ok() {
+		return
+	}
+	node := h.cross(nodePlain, nodeDefault)
+	text := fmt.Sprintf("of %s a plain WebSocket fails on %d, and Socket.IO in its default order gets through %d of these over polling",
+		count(float64(node.paths), "path"), node.shut, len(node.rescued))
+	if len(node.lost) > 0 {
+		text += "; it fails itself on " + strings.Join(node.lost, ", ")
+	}
+	if len(node.unsticky) > 0 {
+		text += "; but where a balancer takes nodes in turn (" + strings.Join(node.unsticky, ", ") + ") a plain WebSocket works and it does not, until it is told to keep a client on its node"
+	} else {
+		text += fmt.Sprintf("; behind %s both work", count(float64(node.balancers), "balancer"))
+	}
+	h.whose = "Socket.IO's: that it begins with polling, which gets through, and which needs all requests of a client on one node. A websocket only has neither, with Socket.IO as without."
+	if goes := h.cross(jsPlain, jsDefault); goes.paths > 0 {
+		var extra []string
+		for _, name := range slices.Concat(goes.lost, goes.unsticky) {
+			if !slices.Contains(node.lost, name) && !slices.Contains(node.unsticky, name) {
+				extra = append(extra, name)
+			}
+		}
+		for _, name := range node.rescued {
+			if !slices.Contains(goes.rescued, name) {
+				extra = append(extra, name)
+			}
+		}
+		if len(extra) > 0 {
+			h.whose += fmt.Sprintf(" go-socket.io's: %s where socket.io on Node does not fail (%s); it loses connections while they upgrade.", count(float64(len(extra)), "more case"), strings.Join(extra, ", "))
+		}
+	}
+	h.is(among(len(node.lost)+len(node.unsticky) == 0, len(node.rescued) == 0), text)
+}
+
+// works reports whether the label of a way says that the chat works.
+func works(label string) bool {
+	for _, prefix := range []string{"fails", "hangs", "ends"} {
+		if strings.HasPrefix(label, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// ways returns in how many ways to lose the WebSocket a stack works, of how
+// many, and the labels of the others.
+func (h *hearing) ways(stack string) (n, all int, others []string, seen []Figure) {
+	for _, key := range h.m.Labels("fallback", "ways", stack) {
+		way, ok := strings.CutPrefix(key, OutcomeOf)
+		if !ok || way == "direct" {
+			continue // there the WebSocket is not lost
+		}
+		f, ok := h.m.Label(Place{"fallback", "ways", stack, key})
+		if !ok {
+			continue
+		}
+		all++
+		seen = append(seen, f)
+		if works(f.Text) {
+			n++
+		} else {
+			others = append(others, way+" ("+f.Text+")")
+		}
+	}
+	return n, all, others, seen
+}
+
+// named are the technologies that the claim names, and what Socket.IO calls
+// them.
+var named = []struct{ name, transport string }{
+	{"Flash Socket", "flashsocket"},
+	{"AJAX long polling", Polling},
+	{"AJAX multipart streaming", XHRMultipart},
+}
+
+// fallback decides on the ways to lose a WebSocket.
+func fallback(h *hearing) {
+	n, all, others, seen := h.ways(nodeDefault)
+	if all == 0 {
+		h.lack(h.m.Why(Place{"fallback", "ways", nodeDefault, unitWorks}))
+		return
+	}
+	over := make(map[string]bool)
+	for _, f := range seen {
+		h.cite(f, strings.TrimPrefix(f.Unit, OutcomeOf)+": "+f.Text)
+		if works(f.Text) {
+			for t := range strings.SplitSeq(f.Text, ", then ") {
+				over[t] = true
+			}
+		}
+	}
+	var present, absent []string
+	for _, t := range named {
+		if over[t.transport] {
+			present = append(present, t.name)
+		} else {
+			absent = append(absent, t.name)
+		}
+	}
+	text := fmt.Sprintf("in its default order it works in %d of %d ways to lose the WebSocket", n, all)
+	if len(others) > 0 {
+		text += ", not in " + strings.Join(others, ", ")
+	}
+	if len(present) > 0 {
+		text += "; of the technologies that are named over " + strings.Join(present, ", ")
+	}
+	if len(absent) > 0 {
+		text += ", no longer over " + strings.Join(absent, " and ")
+	}
+	var lines []string
+	for _, s := range []struct{ stack, what string }{
+		{nodeFirst, "a WebSocket first"}, {nodeAll, "the same with tryAllTransports"},
+		{goPlain, "a plain WebSocket"}, {plainFallback, "a plain WebSocket with a fallback by hand"},
+	} {
+		if n, all, _, seen := h.ways(s.stack); all > 0 {
+			for _, f := range seen {
+				h.cite(f, strings.TrimPrefix(f.Unit, OutcomeOf)+": "+f.Text)
+			}
+			lines = append(lines, fmt.Sprintf("%s %d", s.what, n))
+		}
+	}
+	if len(lines) > 0 {
+		text += "; beside it: " + strings.Join(lines, ", ")
+	}
+	h.whose = "Socket.IO's: that it starts on polling, and that who has gone over to the WebSocket does not go back. Set to a WebSocket first it does not fall back, or only after an error."
+	if m, all, others, seen := h.ways(jsDefault); all > 0 {
+		for _, f := range seen {
+			h.cite(f, strings.TrimPrefix(f.Unit, OutcomeOf)+": "+f.Text)
+		}
+		h.whose += fmt.Sprintf(" go-socket.io works in %d of %d", m, all)
+		if m < n {
+			h.whose += ", not in " + strings.Join(others, ", ") + ": the difference is its own"
+		}
+		h.whose += "."
+	}
+	h.is(among(n == all && len(absent) == 0, float64(n) <= MostWays*float64(all)), text)
+}
+
+// reconnect decides on who comes back.
+func reconnect(h *hearing) {
+	never, always := true, true
+	faults := []string{"reset", "silent"}
+	for _, name := range faults {
+		plain, sio := h.need("reconnect", name, goPlain, unitBack), h.need("reconnect", name, nodeBack, unitBack)
+		never = never && plain.Max == 0
+		always = always && sio.Min == 1
+		h.cite(plain, share(plain.Median)+" come back")
+		h.cite(sio, share(sio.Median)+" come back")
+	}
+	if !h.ok() {
+		return
+	}
+	if f, ok := h.try("reconnect", "restart", nodeBack, unitBack); ok {
+		always = always && f.Min == 1
+		faults = append(faults, "restart")
+		h.cite(f, share(f.Median)+" come back")
+	}
+	library := true // go-socket.io does as well
+	var without []string
+	for _, stack := range []string{goSocketIO, jsBack} {
+		for _, name := range faults {
+			f, ok := h.try("reconnect", name, stack, unitBack)
+			if !ok {
+				continue
+			}
+			h.cite(f, share(f.Median)+" come back")
+			if f.Min < 1 {
+				library = false
+				if !slices.Contains(without, stack) {
+					without = append(without, stack)
+				}
+			}
+		}
+	}
+	lost := 0.0
+	var losses []string
+	for _, name := range faults {
+		down, ok := h.try("reconnect", name, nodeBack, unitLostDown)
+		up, there := h.try("reconnect", name, nodeBack, unitLostUp)
+		if !ok || !there {
+			continue
+		}
+		lost += down.Median + up.Median
+		h.cite(down, digits(down.Median)+" lost on the way to a client, for each fault")
+		h.cite(up, digits(up.Median)+" lost on the way from it")
+		losses = append(losses, fmt.Sprintf("%s %s", name, digits(down.Median+up.Median)))
+	}
+	plainText := "a plain WebSocket never comes back"
+	if !never {
+		plainText = "a plain WebSocket comes back"
+	}
+	sioText := "Socket.IO's own client always does"
+	if !always {
+		sioText = "Socket.IO's own client does not always"
+	}
+	text := fmt.Sprintf("%s, %s (%s)", plainText, sioText, strings.Join(faults, ", "))
+	if lost > 0 {
+		text += "; what is said meanwhile is lost all the same, a median of " + strings.Join(losses, ", ") + " messages a fault"
+	}
+	h.whose = "Socket.IO's: its clients in JavaScript come back by themselves, to either server."
+	if slices.Contains(without, goSocketIO) {
+		text += "; a Go client of go-socket.io does not come back"
+		h.whose += " go-socket.io's: it has no client, so that between programs in Go the return is by hand, too."
+	}
+	if f, ok := h.try("reconnect", "silent", plainBack, unitBack); ok && f.Min == 1 {
+		h.cite(f, share(f.Median)+" come back, by hand")
+		text += "; with a reconnect by hand a plain WebSocket does"
+	}
+	h.is(among(library && lost == 0, !never || !always), text)
+}
+
+// api decides on how much code the same chat takes.
+func api(h *hearing) {
+	easier, none, names := true, true, true
+	var texts []string
+	for _, pair := range [][3]string{{goPlain, goSocketIO, "Go"}, {nodePlain, nodeSocketIO, "Node"}} {
+		plain, sio, where := pair[0], pair[1], pair[2]
+		if _, there := h.try("size", "chat", sio, unitLines); !there && where != "Go" {
+			continue
+		}
+		var pairs [3][2]Figure
+		for i, unit := range []string{unitLines, unitHard, unitNames} {
+			pairs[i] = [2]Figure{h.need("size", "chat", plain, unit), h.need("size", "chat", sio, unit)}
+			for _, f := range pairs[i] {
+				h.cite(f, digits(f.Median)+" "+[]string{"statements", "of cognitive complexity", "names of the library"}[i])
+			}
+		}
+		less := func(p [2]Figure) bool { return p[1].Median <= (1-LessCode)*p[0].Median }
+		fewer := less(pairs[0]) && less(pairs[1])
+		easier, none = easier && fewer, none && !fewer
+		names = names && pairs[2][1].Median <= pairs[2][0].Median
+		texts = append(texts, fmt.Sprintf("%s statements for %s in %s (complexity %s for %s), with %s names of the library for %s",
+			digits(pairs[0][1].Median), digits(pairs[0][0].Median), where, digits(pairs[1][1].Median), digits(pairs[1][0].Median),
+			digits(pairs[2][1].Median), digits(pairs[2][0].Median)))
+	}
+	if !h.ok() {
+		return
+	}
+	text := "Socket.IO for a plain WebSocket: " + strings.Join(texts, "; ")
+	h.whose = "Socket.IO's: what its library has and a plain WebSocket leaves to you, rooms, queues and heartbeat, and the names one has to know for it."
+	if f, ok := h.try("size", "chat", goSocketIO, unitMadeUp); ok {
+		h.cite(f, count(f.Median, "statement")+" that make up for something missing")
+		h.whose += fmt.Sprintf(" go-socket.io's: %s of the %s only make up for something that it lacks.", count(f.Median, "statement"), "Go side")
+	}
+	for _, name := range []string{"reconnect", "fallback"} {
+		plain, ok := h.try("size", name, goPlain, unitLines)
+		sio, there := h.try("size", name, goSocketIO, unitLines)
+		if ok && there {
+			h.cite(plain, count(plain.Median, "statement"))
+			h.cite(sio, count(sio.Median, "statement"))
+			text += fmt.Sprintf("; %s in Go %s for %s", name, digits(sio.Median), digits(plain.Median))
+		}
+	}
+	h.is(among(easier && names, none), text)
+}
+
+// digits returns a figure as it is read: whole, or with a digit after the point.
+func digits(v float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+}
+
+// count returns "1 connection" or "4 connections".
+func count(v float64, noun string) string {
+	if v == 1 {
+		return "1 " + noun
+	}
+	return digits(v) + " " + noun + "s"
+}
+
+// share returns a share in percent.
+func share(v float64) string { return digits(100*v) + " %" }
+
+// lower returns a sentence as the continuation of another.
+func lower(text string) string {
+	if text == "" || strings.HasPrefix(text, "Socket.IO") {
+		return text
+	}
+	return strings.ToLower(text[:1]) + text[1:]
+}

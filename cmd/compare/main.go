@@ -4,6 +4,7 @@
 //	compare [run] [-scenario LIST] [-case LIST] [-stack LIST] [-profile quick|full]
 //	        [-rounds N] [-seed N] [-clients N] [-size BYTES] [-rate N] [-out DIR]
 //	compare report [-format table|markdown|csv|json] RUN
+//	compare claims [-format table|markdown] RUN [RUN …]
 //	compare diff [-unit LIST] [-format table|markdown|csv] OLD NEW
 //	compare check (-against GITREF | -with MODULE@VERSION … | -baseline FILE) [-stack LIST] [-pairs N]
 //	        [-format table|markdown|json] [-out DIR]
@@ -77,6 +78,8 @@ func commands() []command {
 			"compare run -scenario broadcast -stack rawws,sio -rounds 8", runCommand},
 		{"report", "print a recorded run again",
 			"compare report -format markdown results/local/20261123-101500", reportCommand},
+		{"claims", "say what recorded runs make of the claims, and what to choose",
+			"compare claims results/2026-11-25-quick results/2026-11-27-proxy", claimsCommand},
 		{"diff", "compare two recorded runs",
 			"compare diff -unit server-cpu-sec/msg results/2026-11-25-quick results/local/20261123-101500", diffCommand},
 		{"check", "say whether a change made something worse, or a library did",

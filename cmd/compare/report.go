@@ -12,12 +12,23 @@ import (
 	"wsvsio/internal/report"
 )
 
-// views are the formats of a report.
+// views are the formats of a report. Those that are read begin with what the run
+// says: what to choose, and which claims hold.
 var views = map[string]func(io.Writer, *record.Run) error{
-	"table":    report.Table,
-	"markdown": report.Markdown,
+	"table":    first(report.Answers, report.Table),
+	"markdown": first(report.AnswersMarkdown, report.Markdown),
 	"csv":      report.CSV,
 	"json":     report.JSON,
+}
+
+// first puts the answers before the tables.
+func first(answers func(io.Writer, ...*record.Run) error, tables func(io.Writer, *record.Run) error) func(io.Writer, *record.Run) error {
+	return func(w io.Writer, run *record.Run) error {
+		if err := answers(w, run); err != nil {
+			return err
+		}
+		return tables(w, run)
+	}
 }
 
 // errDamaged says that not all of a run could be read; what and why has been

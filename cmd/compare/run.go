@@ -159,7 +159,7 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 	}
 	run, problems, readErr := record.Read(dir)
 	if readErr == nil {
-		readErr = errors.Join(report.Table(c.stdout, run), c.tell(problems))
+		readErr = errors.Join(report.Table(c.stdout, run), report.Summary(c.stdout, run), c.tell(problems))
 	}
 	fmt.Fprintf(c.stderr, "The run is in %s; print it again: compare report %s\n", dir, dir)
 	switch err := errors.Join(err, readErr); {

@@ -55,6 +55,52 @@ type document struct {
 	Units       []unitDoc          `json:"units"`             // of the figures, in the order of the columns
 	Rule        ruleDoc            `json:"rule"`
 	Groups      []groupDoc         `json:"groups"` // in the order in which they were first measured
+
+	Advice     []adviceDoc    `json:"advice"`     // what to choose, by situation
+	BreakEvens []breakEvenDoc `json:"breakEvens"` // where the difference begins to matter
+	Verdicts   []verdictDoc   `json:"verdicts"`   // how each claim ends
+}
+
+// evidenceDoc is what was measured and which cell it stands in: the group of
+// that scenario and case, the row of that stack.
+type evidenceDoc struct {
+	Text     string `json:"text"`
+	Scenario string `json:"scenario"`
+	Case     string `json:"case"` // "case=steady/clients=100/size=128/rate=200"
+	Stack    string `json:"stack"`
+	Unit     string `json:"unit"` // of the figure, or the label's key where it is an outcome
+}
+
+// adviceDoc is what to choose in a situation.
+type adviceDoc struct {
+	Situation string        `json:"situation"`
+	Choice    string        `json:"choice,omitempty"` // absent if the run does not say
+	Reason    string        `json:"reason"`           // with the figures, or what is missing in the run
+	Evidence  []evidenceDoc `json:"evidence,omitempty"`
+	Doubts    []string      `json:"doubts,omitempty"` // of the cells that decided
+}
+
+// breakEvenDoc is a figure of capacity on one runtime, worked out of measured
+// ones, to two significant digits.
+type breakEvenDoc struct {
+	Runtime  string        `json:"runtime"` // "Go" or "Node"
+	What     string        `json:"what"`
+	Plain    string        `json:"plain,omitempty"`    // of a plain WebSocket; absent where it is one of the difference
+	SocketIO string        `json:"socketIO,omitempty"` // of Socket.IO, or of the difference; absent if cells are missing
+	Reason   string        `json:"reason"`             // how it was worked out, or what is missing
+	Evidence []evidenceDoc `json:"evidence,omitempty"`
+}
+
+// verdictDoc is how a claim ends.
+type verdictDoc struct {
+	ID       string           `json:"id"`
+	Claim    string           `json:"claim"` // as the article has it
+	Rule     string           `json:"rule"`  // in words, with its thresholds
+	Answer   scenarios.Answer `json:"answer"`
+	Reason   string           `json:"reason"`             // with the figures that decided, or what is missing
+	Whose    string           `json:"whose,omitempty"`    // what of it is go-socket.io's and what is Socket.IO's
+	Evidence []evidenceDoc    `json:"evidence,omitempty"` // what the rule read
+	Doubts   []string         `json:"doubts,omitempty"`   // of the cells that decided
 }
 
 // stackDoc is a pair of programs that was measured.
@@ -205,11 +251,32 @@ func newDocument(run *record.Run) document {
 		units = append(units, own...)
 		d.Groups = append(d.Groups, newGroupDoc(g, own))
 	}
+	d.addAnswers(newAnswers([]*record.Run{run}))
 	for _, u := range inOrder(units) {
 		d.Units = append(d.Units, unitDoc{u.Name, u.Title, u.Means, u.Better,
 			u.Quantity, u.Leading, u.Exact, u.Fault != ""})
 	}
 	return d
+}
+
+// addAnswers adds what the run says.
+func (d *document) addAnswers(a answers) {
+	docs := func(list []scenarios.Evidence) []evidenceDoc {
+		var out []evidenceDoc
+		for _, e := range list {
+			out = append(out, evidenceDoc{e.Text, e.Scenario, e.Case, e.Stack, e.Unit})
+		}
+		return out
+	}
+	for _, v := range a.advice {
+		d.Advice = append(d.Advice, adviceDoc{v.Situation, v.Choice, v.Reason, docs(v.Evidence), v.Doubts})
+	}
+	for _, e := range a.evens {
+		d.BreakEvens = append(d.BreakEvens, breakEvenDoc{e.Runtime, e.What, e.Plain, e.SocketIO, e.Reason, docs(e.Evidence)})
+	}
+	for _, v := range a.verdicts {
+		d.Verdicts = append(d.Verdicts, verdictDoc{v.Claim.ID, v.Claim.Text, v.Claim.Rule, v.Answer, v.Reason, v.Whose, docs(v.Evidence), v.Doubts})
+	}
 }
 
 // unitsOf returns all units that were measured in a group, in their order.

@@ -73,6 +73,7 @@ var words = map[reflect.Type][]string{
 	reflect.TypeFor[record.Better]():     {string(record.Lower), string(record.Higher)},
 	reflect.TypeFor[record.Quantity]():   {"duration", "cpu", "bytes", "count", "rate", "share"},
 	reflect.TypeFor[scenarios.Profile](): {string(scenarios.Quick), string(scenarios.Full)},
+	reflect.TypeFor[scenarios.Answer]():  {string(scenarios.Holds), string(scenarios.HoldsInPart), string(scenarios.DoesNotHold), string(scenarios.NotMeasured)},
 }
 
 // schema makes a JSON schema from the types of the document and the comments on

@@ -398,7 +398,10 @@ func (p *page) footnote(reason string) string {
 // title says in words what a case is.
 func title(g record.Group) string {
 	c := g.Case
-	words := []string{plural(c.Clients, "client")}
+	var words []string
+	if c.Clients > 0 {
+		words = append(words, plural(c.Clients, "client"))
+	}
 	if c.Rooms > 1 {
 		words = append(words, plural(c.Rooms, "room"))
 	}
@@ -412,7 +415,11 @@ func title(g record.Group) string {
 	if c.Samples > 1 {
 		words = append(words, strconv.Itoa(c.Samples)+" times in a round")
 	}
-	return clean(g.Scenario + " / " + c.Name + ": " + strings.Join(words, ", "))
+	text := g.Scenario + " / " + c.Name
+	if len(words) > 0 {
+		text += ": " + strings.Join(words, ", ")
+	}
+	return clean(text)
 }
 
 // any reports whether f is true of a cell of the grid.

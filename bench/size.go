@@ -1,0 +1,98 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"wsvsio/internal/codesize"
+	"wsvsio/scenarios"
+)
+
+// sizes is the scenario that counts the code, so that a run holds that too: what
+// one writes for what was measured. Nothing is started for it, and a case is a
+// scenario that there is code for.
+type sizes struct {
+	measure func(context.Context, string) (*codesize.Report, error)
+}
+
+// newSizes returns the scenario. It counts once, whatever the number of cells.
+func newSizes() *sizes {
+	var once sync.Once
+	var report *codesize.Report
+	var err error
+	return &sizes{measure: func(ctx context.Context, root string) (*codesize.Report, error) {
+		once.Do(func() { report, err = codesize.Measure(ctx, root) })
+		return report, err
+	}}
+}
+
+// codeOf maps a case to the code that it counts. That of broadcast is the chat
+// itself, which all the others build on.
+var codeOf = map[string]string{"chat": "broadcast"}
+
+// broughtAlong is the case that counts what comes along.
+const broughtAlong = "libraries"
+
+// Name implements scenarios.Scenario.
+func (*sizes) Name() string { return "size" }
+
+// Cases implements scenarios.Scenario.
+func (*sizes) Cases(scenarios.Profile) []scenarios.Case {
+	var list []scenarios.Case
+	for _, name := range []string{"chat", "reconnect", "proxy", "fallback", "cluster", broughtAlong} {
+		list = append(list, scenarios.Case{Name: name, Once: true, Outcome: true})
+	}
+	return list
+}
+
+// Run implements scenarios.Scenario.
+func (z *sizes) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+	own := false
+	for _, side := range codesize.Sides {
+		for _, l := range codesize.Languages {
+			own = own || side.Stack(l) == s.Name
+		}
+	}
+	if !own {
+		return scenarios.Unsupported("it has no code of its own: that of its two ends is counted with rawws, sio, rawws-node and sio-node")
+	}
+	root := ""
+	if e, ok := env.(interface{ roots() []string }); ok && len(e.roots()) > 0 {
+		root = e.roots()[0]
+	}
+	if root == "" {
+		return scenarios.Unsupported("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
+	}
+	r, err := z.measure(ctx, root)
+	if err != nil {
+		return err
+	}
+	figures := r.Brought(s.Name)
+	if c.Name != broughtAlong {
+		code := c.Name
+		if name, ok := codeOf[code]; ok {
+			code = name
+		}
+		figures = r.Figures(code, s.Name)
+	}
+	if len(figures) == 0 {
+		var why []error
+		for _, l := range r.LeftOut {
+			why = append(why, fmt.Errorf("%s; to add it: %s", l.Reason, l.Mend))
+		}
+		if len(why) > 0 && c.Name == broughtAlong {
+			return scenarios.Unsupported("%s", strings.ReplaceAll(errors.Join(why...).Error(), "\n", "; "))
+		}
+		return scenarios.Unsupported("there is no code for it")
+	}
+	for _, f := range figures {
+		rec.Value(f.Unit, f.Value)
+	}
+	for _, p := range r.Problems {
+		rec.Doubt("not all of the code could be counted: " + strings.ReplaceAll(p.String(), root+"/", ""))
+	}
+	return nil
+}
