@@ -346,6 +346,23 @@ func TestArrows(t *testing.T) {
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
 		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/codesize", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
+		"lessons":                            {"scenarios", "internal/capture", "internal/page", "internal/record", "internal/report"},
+		"lessons/exercise":                   {},
+		"lessons/overhead":                   {},
+		"lessons/overhead/solution":          {},
+		"lessons/single-connection":          {},
+		"lessons/single-connection/solution": {},
+		"lessons/broadcast":                  {},
+		"lessons/broadcast/solution":         {},
+		"lessons/proxies":                    {},
+		"lessons/proxies/solution":           {},
+		"lessons/fallback":                   {},
+		"lessons/fallback/solution":          {},
+		"lessons/reconnect":                  {},
+		"lessons/reconnect/solution":         {"lessons/reconnect"},
+		"lessons/api":                        {},
+		"lessons/api/solution":               {},
+
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
 

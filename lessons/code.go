@@ -28,7 +28,7 @@ func (s *Source) code(spec string) (string, error) {
 	}
 	var pieces []string
 	for name := range strings.SplitSeq(names, ",") {
-		piece, err := find(text, strings.ReplaceAll(name, "~", " "))
+		piece, err := find(text, spaced(name))
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", file, err)
 		}

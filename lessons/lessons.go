@@ -10,7 +10,10 @@
 //	<!--wire STACK PHASE up|down|both-->216 B<!--/-->             what compare wire shows
 //	<!--claim ID-->a WebSocket …<!--/-->                          a claim, word for word
 //	<!--verdict ID RUN …-->**holds**: …<!--/-->                   what runs say of it
-//	<!--code FILE#NAME-->…<!--/-->                                a declaration of the sources
+//	<!--code FILE#NAME,NAME-->…<!--/-->                           declarations of the sources
+//
+// A "~" in a marker stands for a space. A declaration in Go is named as in
+// Server.chat; in JavaScript it is the statement that begins with the words.
 //
 // A test fails where one differs from its source; go test ./lessons -update
 // writes them anew. Two pieces of code between <!--pair--> and <!--/pair--> stand
@@ -130,15 +133,15 @@ func (s *Source) resolve(kind string, words []string) (what, from string, err er
 		return s.verdict(words[0], words[1:])
 	case kind == "exact" && len(words) == 3:
 		return s.baseline(words[0], words[1], words[2])
-	case kind == "wire" && len(words) >= 3:
-		return s.captured(words[0], strings.Join(words[1:len(words)-1], " "), words[len(words)-1])
+	case kind == "wire" && len(words) == 3:
+		return s.captured(words[0], spaced(words[1]), words[2])
 	case kind == "n" && (len(words) == 5 || len(words) == 7 && words[4] == "over"), kind == "label" && len(words) == 5:
 		run, err := s.run(words[0])
 		if err != nil {
 			return "", "", err
 		}
 		m := report.Measured(run)
-		p := scenarios.Place{Scenario: words[1], Case: words[2], Stack: words[3], Unit: words[len(words)-1]}
+		p := scenarios.Place{Scenario: words[1], Case: words[2], Stack: words[3], Unit: spaced(words[len(words)-1])}
 		from = fmt.Sprintf("results/%s: %s / %s, %s, %s", words[0], p.Scenario, p.Case, p.Stack, p.Unit)
 		switch {
 		case len(words) == 7:
@@ -158,6 +161,9 @@ func (s *Source) resolve(kind string, words []string) (what, from string, err er
 	}
 	return "", "", wrong
 }
+
+// spaced is a word of a marker with its spaces: "client~sees".
+func spaced(word string) string { return strings.ReplaceAll(word, "~", " ") }
 
 // run reads a run, once.
 func (s *Source) run(name string) (*record.Run, error) {

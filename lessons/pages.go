@@ -18,13 +18,13 @@ import (
 
 // The names of the pages that are not a lesson's.
 const (
-	indexPage = "index.html"
-	wirePage  = "wire.html"
+	Index = "index.html"
+	Wire  = "wire.html"
 )
 
 // style is what the pages add to the shell's.
 const style = `
-.figures td { vertical-align: top; }
+td[align=right] { white-space: nowrap; }
 main > h2:first-child { margin-top: 1rem; }
 .pair > div > p { margin-bottom: 0; }
 ol.lessons { padding-left: 1.6rem; }
@@ -52,9 +52,9 @@ func (s *Source) Pages(captures []*capture.Capture, left []record.LeftOut) (map[
 		add(All()[i].ID+".html", d, err)
 	}
 	d, err := wire(captures, left)
-	add(wirePage, d, err)
+	add(Wire, d, err)
 	d, err = s.index()
-	add(indexPage, d, err)
+	add(Index, d, err)
 	return pages, errors.Join(errs...)
 }
 
@@ -73,11 +73,11 @@ func Write(dir string, pages map[string][]byte) error {
 
 // site are the links between the pages.
 func site(here string) []page.Link {
-	links := []page.Link{{Href: indexPage, Text: "Lessons"}}
+	links := []page.Link{{Href: Index, Text: "Lessons"}}
 	for _, l := range All() {
 		links = append(links, page.Link{Href: l.ID + ".html", Text: l.ID})
 	}
-	links = append(links, page.Link{Href: wirePage, Text: "on the wire"})
+	links = append(links, page.Link{Href: Wire, Text: "on the wire"})
 	for i := range links {
 		links[i].Here = links[i].Href == here
 	}
@@ -216,7 +216,12 @@ func (s *Source) index() (page.Document, error) {
 		return page.Document{}, err
 	}
 	_, filled, _ = strings.Cut(filled, "\n")
-	main, err := prose(filled)
+	intro, rest, _ := strings.Cut(ownList.ReplaceAllString(filled, ""), "\n## ")
+	lead, err := prose(intro)
+	if err != nil {
+		return page.Document{}, err
+	}
+	main, err := prose("\n## " + rest)
 	if err != nil {
 		return page.Document{}, err
 	}
@@ -225,12 +230,16 @@ func (s *Source) index() (page.Document, error) {
 	for _, l := range All() {
 		fmt.Fprintf(&b, `<li><a href="%s.html">%s</a><br>%s</li>`, l.ID, template.HTMLEscapeString(l.Title), template.HTMLEscapeString(l.About))
 	}
-	fmt.Fprintf(&b, `</ol><p>Beside them: <a href="%s">the connection, byte by byte</a>.</p>`, wirePage)
+	fmt.Fprintf(&b, `</ol><p>Beside them: <a href="%s">the connection, byte by byte</a>.</p>`, Wire)
 	return page.Document{
 		Title: "WebSocket or Socket.IO? Lessons", About: "Seven lessons, one for each claim, with exercises, and a connection byte by byte.",
-		Site: site(indexPage), Main: template.HTML(b.String()) + main, Style: style, Foot: foot,
+		Lead: lead, Site: site(Index), Main: template.HTML(b.String()) + main, Style: style, Foot: foot,
 	}, nil
 }
+
+// ownList is the list of the lessons in the Markdown, of which the page has its
+// own.
+var ownList = regexp.MustCompile(`(?m)^- \[[^\]]*\]\([^)]*/lesson\.md\)\n`)
 
 // wire makes the page of the connection.
 func wire(captures []*capture.Capture, left []record.LeftOut) (page.Document, error) {
@@ -238,20 +247,17 @@ func wire(captures []*capture.Capture, left []record.LeftOut) (page.Document, er
 	if err != nil {
 		return page.Document{}, err
 	}
-	var md bytes.Buffer
 	sheets := capture.Sheets(captures)
 	together := sheets[len(sheets)-1]
 	together.Title = "All of them beside one another"
-	if err := report.WriteSheets(&md, []report.Sheet{together}, report.Sheet.Markdown); err != nil {
-		return page.Document{}, err
-	}
 	for _, l := range left {
-		fmt.Fprintf(&md, "- left out: %s: %s\n", l.Stack, l.Reason)
+		together.Notes = append(together.Notes, fmt.Sprintf("left out: %s: %s", l.Stack, l.Reason))
 	}
-	if err := report.WriteSheets(&md, sheets[:len(sheets)-1], report.Sheet.Markdown); err != nil {
+	first, err := tables(together)
+	if err != nil {
 		return page.Document{}, err
 	}
-	tables, err := page.Markdown(md.Bytes())
+	last, err := tables(sheets[:len(sheets)-1]...)
 	if err != nil {
 		return page.Document{}, err
 	}
@@ -259,11 +265,20 @@ func wire(captures []*capture.Capture, left []record.LeftOut) (page.Document, er
 of their coming, each field with what it is for and the section that says so. What is explained once is only named after that. The width of a strip is the share of the largest step.</p>`
 	d := page.Document{
 		Title: "The connection, byte by byte", About: "Every byte from connect to the second message, on each transport, and what it is for.",
-		Lead: template.HTML(lead) + capture.Legend(), Site: site(wirePage), Main: html + tables, Style: style + capture.Style, Foot: foot,
+		Lead: template.HTML(lead) + capture.Legend(), Site: site(Wire), Main: first + html + last, Style: style + capture.Style, Foot: foot,
 	}
+	d.Contents = append(d.Contents, page.Link{Href: "#" + page.ID(together.Title), Text: together.Title})
 	for _, c := range captures {
 		d.Contents = append(d.Contents, page.Link{Href: "#" + capture.ID(c.Stack.Name), Text: c.Stack.Name})
 	}
-	d.Contents = append(d.Contents, page.Link{Href: "#" + page.ID(together.Title), Text: together.Title})
 	return d, nil
+}
+
+// tables are sheets as HTML.
+func tables(sheets ...report.Sheet) (template.HTML, error) {
+	var b bytes.Buffer
+	if err := report.WriteSheets(&b, sheets, report.Sheet.Markdown); err != nil {
+		return "", err
+	}
+	return page.Markdown(b.Bytes())
 }

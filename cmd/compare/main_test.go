@@ -61,7 +61,7 @@ func TestWrongUse(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"dance", []string{`unknown command "dance"`, "run", "report", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "wire", "list"}},
+		{"dance", []string{`unknown command "dance"`, "run", "report", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "wire", "lessons", "list"}},
 		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
 		{"run extra", []string{`unexpected argument "extra"`}},
 		{"run -stack morse", []string{`unknown stack "morse"`, "events, flash, floor, multipart, rawws, rawws-fallback, rawws-js, rawws-js-fallback, rawws-js-reconnect, rawws-node, rawws-node-reconnect, rawws-polling, rawws-reconnect, rawws-resume, sio"}},
@@ -110,6 +110,8 @@ func TestWrongUse(t *testing.T) {
 		{"size -side-by-side broadcast -language c", []string{`unknown language "c"`, "all, go, js"}},
 		{"size -language go", []string{"-language is for -side-by-side"}},
 		{"conformance -format csv", []string{`unknown format "csv"`, "json, markdown, table"}},
+		{"lessons", []string{"-out is missing"}},
+		{"lessons -out x y", []string{`unexpected argument "y"`}},
 		{"wire x", []string{`unexpected argument "x"`}},
 		{"wire -stack morse", []string{`unknown stack "morse"`}},
 		{"wire -stack floor", []string{"-stack floor: it is no chat"}},

@@ -18,6 +18,9 @@ import (
 // once or, where it can be had in both, once for each runtime.
 var wireDefault = []string{"rawws", "sio", "rawws-node", "sio-node", "sio-node-polling", "sio-node-default", "sio-js-polling", "sio-js-default"}
 
+// wireStacks are their names as a list.
+func wireStacks() string { return strings.Join(wireDefault, ",") }
+
 // wireViews are the formats of captures.
 var wireViews = map[string]func(w io.Writer, all []*capture.Capture, left []record.LeftOut, every bool) error{
 	"table": func(w io.Writer, all []*capture.Capture, _ []record.LeftOut, every bool) error {
@@ -42,7 +45,7 @@ var wireViews = map[string]func(w io.Writer, all []*capture.Capture, left []reco
 }
 
 func wireCommand(c *call) error {
-	list := c.flags.String("stack", "", "stacks to show, separated by commas (default "+strings.Join(wireDefault, ",")+", as far as this machine can run them)")
+	list := c.flags.String("stack", "", "stacks to show, separated by commas (default "+wireStacks()+", as far as this machine can run them)")
 	size := c.flags.Int("size", capture.DefaultSize, "bytes of a message's body")
 	format := c.flags.String("format", "table", "table, markdown or json")
 	every := c.flags.Bool("all", false, "show every byte in hexadecimal, where long fields are shortened otherwise (json always has them)")
@@ -58,7 +61,7 @@ func wireCommand(c *call) error {
 	}
 	names := *list
 	if names == "" {
-		names = strings.Join(wireDefault, ",")
+		names = wireStacks()
 	}
 	stacks, err := chooseStacks(names, scenarios.Full)
 	if err != nil {

@@ -29,10 +29,17 @@ const Style = `
 .step td.hex { font-family: var(--mono); font-size: .75rem; min-width: 5.6rem; max-width: 11.5rem; }
 .step td p + p, .step td ul { margin-top: .15rem; }
 .step td ul { list-style: none; padding: 0; }
-.k-http { border-color: var(--http); } .k-websocket { border-color: var(--websocket); } .k-engine { border-color: var(--engine); } .k-socket { border-color: var(--socket); }
-.k-envelope { border-color: var(--envelope); } .k-chat { border-color: var(--chat); } .k-unknown { border-color: var(--unknown); }
+.k-http { border-left-color: var(--http); } .k-websocket { border-left-color: var(--websocket); } .k-engine { border-left-color: var(--engine); } .k-socket { border-left-color: var(--socket); }
+.k-envelope { border-left-color: var(--envelope); } .k-chat { border-left-color: var(--chat); } .k-unknown { border-left-color: var(--unknown); }
 .step .key { padding-left: .4rem; border-left-width: .35rem; border-left-style: solid; }
-@media (max-width: 40rem) { .talk { padding: .25rem .3rem; } .step { max-width: 97%; padding: .35rem .45rem; } }
+@media (max-width: 40rem) {
+	.talk { padding: .25rem .3rem; } .step { max-width: 97%; padding: .35rem .45rem; }
+	.step thead { display: none; }
+	.step tr { display: grid; grid-template-columns: 2.8rem 3rem 1fr; }
+	.step td { border-bottom: 0; }
+	.step td.hex { max-width: none; }
+	.step td.key { grid-column: 1 / -1; border-bottom: 1px solid var(--line); }
+}
 `
 
 // class is the suffix of a layer's classes.
@@ -170,6 +177,10 @@ func (c *Capture) page(first bool) pageCapture {
 			Where: fmt.Sprintf("connection %d", s.Conn),
 			Open:  s.Phase == First && !s.Down || first && i < 2,
 		}
+		once := seen
+		if ps.Open { // what is seen at once is explained, whether it has been or not
+			once = explained{}
+		}
 		sums := make(map[dissect.Layer]int)
 		at := 0
 		for _, f := range s.Fields {
@@ -181,7 +192,7 @@ func (c *Capture) page(first bool) pageCapture {
 				ps.Strip = append(ps.Strip, pageSpan{class(f.Layer), at, n})
 			}
 			at += n
-			ps.Rows = append(ps.Rows, newRow(f, seen))
+			ps.Rows = append(ps.Rows, newRow(f, once))
 		}
 		var label []string
 		for _, l := range dissect.Layers {

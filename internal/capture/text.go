@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"wsvsio/internal/dissect"
@@ -17,23 +19,19 @@ import (
 // width is that of the lines on a terminal, in columns.
 const width = 100
 
-// text is the text of a field for one line: what cannot be seen has a sign.
+// text is the text of a field for one line: what cannot be seen is written as in
+// Go. Signs for it, such as U+240D, are in few fonts.
 func text(b []byte) string {
 	if !utf8.Valid(b) {
 		return fmt.Sprintf("%d bytes that are no text", len(b))
 	}
 	var s strings.Builder
 	for _, r := range string(b) {
-		switch {
-		case r < ' ':
-			s.WriteRune('␀' + r) // the control pictures, in the same order
-		case r == 0x7F:
-			s.WriteRune('␡')
-		case r >= 0x80 && r < 0xA0, r >= 0x200B && r <= 0x200F, r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0xFEFF:
-			s.WriteRune('·') // could change how the line looks
-		default:
+		if r == ' ' || unicode.IsGraphic(r) {
 			s.WriteRune(r)
+			continue
 		}
+		s.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 	}
 	return s.String()
 }

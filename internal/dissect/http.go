@@ -71,7 +71,7 @@ func acceptOf(key string) string {
 
 // request takes the next request apart.
 func (d *dissector) request(s *stream) (Unit, bool) {
-	h := d.head(s.in[s.at:], requestLine)
+	h := d.head(s.in[s.at:], d.requestLine)
 	if h.trouble != "" {
 		return s.rest(h.trouble), false
 	}
@@ -178,7 +178,7 @@ func chunks(in []byte, text func([]byte) []part) ([]part, bool) {
 }
 
 // requestLine is "GET /path?query HTTP/1.1".
-func requestLine(line string) ([]part, bool) {
+func (d *dissector) requestLine(line string) ([]part, bool) {
 	words := strings.Split(line, " ")
 	if len(words) != 3 || words[0] == "" || words[1] == "" || !strings.HasPrefix(words[2], "HTTP/1.") {
 		return nil, false
@@ -193,10 +193,9 @@ func requestLine(line string) ([]part, bool) {
 	if hasQuery {
 		for p := range strings.SplitSeq(query, "&") {
 			name, _, _ := strings.Cut(p, "=")
-			k, own := parameters[name]
-			layer := EngineIO
-			if !own {
-				k, layer = known{"a parameter", "RFC 9110, 4.2.2"}, HTTP
+			k, layer := known{"a parameter", "RFC 9110, 4.2.2"}, HTTP
+			if meaning, ok := parameters[name]; ok && d.version() > 0 {
+				k, layer = known{meaning, section(d.version(), "Query parameters", "URLs")}, EngineIO
 			}
 			parts = append(parts, part{size: len(p) + 1, layer: layer, name: "parameter " + name, meaning: k.meaning, ref: k.ref})
 		}
@@ -240,12 +239,13 @@ var statuses = map[string]known{
 	"426": {"the server wants another protocol", "RFC 9110, 15.5.22"},
 }
 
-var parameters = map[string]known{
-	"EIO":       {"the version of Engine.IO that the client speaks", "Engine.IO, Protocol"},
-	"transport": {"how it wants to speak", "Engine.IO, Protocol"},
-	"sid":       {"the session that the request belongs to: without a connection of its own, the server has to be told each time", "Engine.IO, Protocol"},
-	"t":         {"different each time, so that no cache answers", "Engine.IO, Protocol"},
-	"b64":       {"the client cannot take binary: bytes are to be sent as base64", "Engine.IO, Protocol"},
+// parameters are those of Engine.IO.
+var parameters = map[string]string{
+	"EIO":       "the version of Engine.IO that the client speaks",
+	"transport": "how it wants to speak",
+	"sid":       "the session that the request belongs to: without a connection of its own, the server has to be told each time",
+	"t":         "different each time, so that no cache answers",
+	"b64":       "the client cannot take binary: bytes are to be sent as base64",
 }
 
 // headers are by lower-case name.

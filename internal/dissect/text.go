@@ -26,7 +26,7 @@ func (d *dissector) body(body []byte, kind string, response bool) ([]part, []Wor
 	v := d.version()
 	switch {
 	case v > 0 && response && string(body) == "ok":
-		return []part{{size: 2, layer: EngineIO, name: "ok", meaning: "the packets of the request have arrived", ref: fmt.Sprintf("Engine.IO %d, HTTP long-polling", v)}}, nil
+		return []part{{size: 2, layer: EngineIO, name: "ok", meaning: "the packets of the request have arrived", ref: section(v, "HTTP long-polling", "Transports, Polling")}}, nil
 	case v > 0 && strings.HasPrefix(kind, "application/json"): // an error
 	case v == 4:
 		return payload4(body)
@@ -41,7 +41,7 @@ func payload4(body []byte) (parts []part, words []Word) {
 	const separator = 0x1e
 	for i, p := range bytes.Split(body, []byte{separator}) {
 		if i > 0 {
-			parts = append(parts, part{size: 1, layer: EngineIO, name: "separator", meaning: "0x1e stands between two packets of a body", ref: "Engine.IO 4, Packet encoding"})
+			parts = append(parts, part{size: 1, layer: EngineIO, name: "separator", meaning: "0x1e stands between two packets of a body", ref: section(4, "Packet encoding", "")})
 		}
 		more, said := packet(4, p)
 		parts, words = append(parts, more...), append(words, said...)
@@ -52,7 +52,7 @@ func payload4(body []byte) (parts []part, words []Word) {
 // payload3 is packets with their lengths before them: as text, in characters of
 // JavaScript, or in bytes, as go-socket.io counts; or the binary form.
 func payload3(body []byte) (parts []part, words []Word) {
-	const ref = "Engine.IO 3, Payload"
+	ref := section(3, "", "Encoding, Payload")
 	for len(body) > 0 {
 		size, head := 0, 0
 		meaning := ""
@@ -127,31 +127,29 @@ func packet(version int, text []byte) (parts []part, words []Word) {
 	if len(text) == 0 {
 		return nil, nil
 	}
+	encoding := section(version, "Packet encoding", "Encoding, Packet")
 	kind := int(text[0]) - '0'
 	if kind < 0 || kind >= len(packetTypes) {
-		return []part{{size: len(text), layer: EngineIO, name: "data", meaning: "bytes for the application", ref: fmt.Sprintf("Engine.IO %d, Packet encoding", version)}}, nil
-	}
-	section := "Packet encoding"
-	if version == 3 {
-		section = "Encoding"
+		return []part{{size: len(text), layer: EngineIO, name: "data", meaning: "bytes for the application", ref: encoding}}, nil
 	}
 	t := packetTypes[kind]
-	parts = []part{{size: 1, layer: EngineIO, name: "packet type", meaning: fmt.Sprintf("%d, %s: %s", kind, t.name, t.meaning), ref: fmt.Sprintf("Engine.IO %d, %s", version, section)}}
+	parts = []part{{size: 1, layer: EngineIO, name: "packet type", meaning: fmt.Sprintf("%d, %s: %s", kind, t.name, t.meaning), ref: encoding}}
 	rest := text[1:]
 	switch {
 	case kind == 4 && len(rest) > 0:
 		more, said := socketPacket(version, rest)
 		return append(parts, more...), said
 	case kind == 0:
+		handshake := section(version, "Handshake", "Anatomy of an Engine.IO session")
 		more, ok := object(rest, EngineIO, func(key string) known {
-			k := opening[key]
-			if k.ref == "" {
-				k = known{"of the session", "Engine.IO, Handshake"}
+			meaning := opening[key]
+			if meaning == "" {
+				meaning = "of the session"
 			}
-			return k
+			return known{meaning, handshake}
 		})
 		if !ok {
-			more = []part{{size: len(rest), layer: EngineIO, name: "handshake", meaning: "what the session is like", ref: "Engine.IO, Handshake"}}
+			more = []part{{size: len(rest), layer: EngineIO, name: "handshake", meaning: "what the session is like", ref: handshake}}
 		}
 		return append(parts, more...), []Word{{Type: "open"}}
 	case len(rest) > 0:
@@ -159,19 +157,28 @@ func packet(version int, text []byte) (parts []part, words []Word) {
 		if string(rest) == "probe" {
 			meaning = "sent over the new transport to see whether it carries both ways, before the old one is given up"
 		}
-		parts = append(parts, part{size: len(rest), layer: EngineIO, name: "data", meaning: meaning, ref: fmt.Sprintf("Engine.IO %d, Upgrade", version)})
+		parts = append(parts, part{size: len(rest), layer: EngineIO, name: "data", meaning: meaning, ref: section(version, "Upgrade", "Transport upgrading")})
 		return parts, []Word{{Type: t.name + " " + string(rest)}}
 	}
 	return parts, []Word{{Type: t.name}}
 }
 
 // opening is what an open packet says.
-var opening = map[string]known{
-	"sid":          {"the id of the session", "Engine.IO, Handshake"},
-	"upgrades":     {"the transports that the client may go over to", "Engine.IO, Handshake"},
-	"pingInterval": {"the pause between two heartbeats, in ms", "Engine.IO, Heartbeat"},
-	"pingTimeout":  {"how long to wait for one until the other side counts as gone, in ms", "Engine.IO, Heartbeat"},
-	"maxPayload":   {"how many bytes a POST may bring", "Engine.IO 4, Handshake"},
+var opening = map[string]string{
+	"sid":          "the id of the session",
+	"upgrades":     "the transports that the client may go over to",
+	"pingInterval": "the pause between two heartbeats, in ms",
+	"pingTimeout":  "how long to wait for one until the other side counts as gone, in ms",
+	"maxPayload":   "how many bytes a POST may bring",
+}
+
+// section names a section of the protocol's document, which has been rewritten
+// from version 3 to 4.
+func section(version int, four, three string) string {
+	if version == 3 {
+		return "Engine.IO 3, " + three
+	}
+	return "Engine.IO 4, " + four
 }
 
 // socketPacket is what Socket.IO puts into a message of Engine.IO: type, number
