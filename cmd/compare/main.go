@@ -4,6 +4,7 @@
 //	compare [run] [-scenario LIST] [-case LIST] [-stack LIST] [-profile quick|full]
 //	        [-rounds N] [-seed N] [-clients N] [-size BYTES] [-rate N] [-out DIR]
 //	compare report [-format table|markdown|csv|json] RUN
+//	compare report [-format html] [-charts DIR] RUN …
 //	compare claims [-format table|markdown] RUN [RUN …]
 //	compare diff [-unit LIST] [-format table|markdown|csv] OLD NEW
 //	compare check (-against GITREF | -with MODULE@VERSION … | -baseline FILE) [-stack LIST] [-pairs N]

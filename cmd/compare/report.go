@@ -36,7 +36,14 @@ func first(answers func(io.Writer, ...*record.Run) error, tables func(io.Writer,
 var errDamaged = errors.New("not everything could be read, see above")
 
 func reportCommand(c *call) error {
-	format := c.flags.String("format", "table", "table, markdown, csv (a line for each value of each round) or json (internal/report/schema.json describes it)")
+	format := c.flags.String("format", "table", "table, markdown, csv (a line for each value of each round), json (internal/report/schema.json describes it) or html (one page of several runs, with charts, which works offline)")
+	charts := c.flags.String("charts", "", "write the charts of the page into this folder, too, an SVG file each, which Markdown can refer to; with no -format nothing else is printed")
+	if err := c.parseFlags(); err != nil {
+		return err
+	}
+	if *format == "html" || *charts != "" {
+		return c.reportPage(*format == "html", c.given()["format"], *charts)
+	}
 	if err := c.parse("RUN"); err != nil {
 		return err
 	}

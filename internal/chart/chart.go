@@ -80,12 +80,16 @@ func (c Chart) File(w io.Writer) error {
 }
 
 func (c Chart) draw(b *bytes.Buffer, id string, style template.CSS) error {
+	margin := 0.0
+	if style != "" {
+		margin = 10
+	}
 	err := drawing.Execute(b, struct {
 		Chart
-		ID, Width, Height string
-		Shapes            []shape
-		Style             template.CSS
-	}{c, id, px(Width), px(c.height), c.shapes, style})
+		ID, Width, Height, Margin string
+		Shapes                    []shape
+		Style                     template.CSS
+	}{c, id, px(Width + 2*margin), px(c.height + 2*margin), px(-margin), c.shapes, style})
 	if err != nil {
 		return fmt.Errorf("draw %s: %w", c.Title, err)
 	}

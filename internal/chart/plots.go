@@ -21,7 +21,7 @@ type Curve struct {
 }
 
 // Percentiles draws how large what share of the values is: x of a point is the
-// share that is below it, from 0 to less than 1, y the value. The axis is
+// share that is below it, less than 1, y the value. The axis begins at one half and is
 // logarithmic in what is above, so that the slowest hundredth has as much room as
 // the rest.
 func Percentiles(title, about string, curves []Curve, show Format) Chart {
@@ -32,7 +32,7 @@ func Percentiles(title, about string, curves []Curve, show Format) Chart {
 	for _, l := range curves {
 		var points [][2]float64
 		for _, p := range l.Points {
-			if p[0] >= 0 && p[0] < 1 && p[1] > 0 && !math.IsInf(p[1], 0) {
+			if p[0] >= 0.4999 && p[0] < 1 && p[1] > 0 && !math.IsInf(p[1], 0) {
 				points = append(points, p)
 				low, high, far = min(low, p[1]), max(high, p[1]), max(far, tens(p[0]))
 			}
@@ -47,16 +47,17 @@ func Percentiles(title, about string, curves []Curve, show Format) Chart {
 	top := c.begin() + 4
 	bottom := top + plotHeight
 	y := newScale(low, high, bottom, top)
-	x := func(p float64) float64 { return plotLeft + (plotRight-plotLeft)*tens(p)/far }
+	first := tens(0.5)
+	x := func(p float64) float64 { return plotLeft + (plotRight-plotLeft)*(tens(p)-first)/(far-first) }
 	c.axis(y, show)
-	for _, p := range []float64{0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999} {
+	for _, p := range []float64{0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999} {
 		if tens(p) > far+1e-9 {
 			break
 		}
 		c.line(x(p), top, x(p), bottom, "a")
-		c.text(x(p), bottom+14, "x", strconv.FormatFloat(100*p, 'g', 7, 64))
+		c.text(x(p), bottom+14, "x", strconv.FormatFloat(100*p, 'g', 7, 64)+" %")
 	}
-	c.text((plotLeft+plotRight)/2, bottom+30, "m", "percent of the messages arrived this soon")
+	c.text((plotLeft+plotRight)/2, bottom+30, "m", "of the messages arrived this soon")
 	c.lines(drawn, x, y.at, top, bottom)
 	var parts []string
 	for _, l := range drawn {
@@ -184,7 +185,7 @@ type Part struct {
 // The columns of a forest plot.
 const (
 	forestLeft  = 112
-	forestRight = 282
+	forestRight = 258
 	forestRow   = 19
 )
 
@@ -215,13 +216,13 @@ func Forest(title, about string, parts []Part) Chart {
 	top := c.begin() + 18
 	bottom := top + float64(rows*forestRow) + 2
 	x := newScale(low/1.05, high*1.05, forestLeft, forestRight)
-	for _, v := range x.ticks(6) {
+	for _, v := range x.ticks(5) {
 		class := "a"
 		if v == 1 {
 			class = "o"
 		}
 		c.line(x.at(v), top, x.at(v), bottom, class)
-		c.text(x.at(v), top-4, "x", strconv.FormatFloat(v, 'g', 3, 64)+"x")
+		c.text(x.at(v), top-4, "x", strconv.FormatFloat(v, 'f', -1, 64)+"x")
 	}
 	c.line(x.at(1), top, x.at(1), bottom, "o")
 	y := top + 1.0
@@ -260,7 +261,7 @@ func Bars(title, about string, bars []Bar) Chart {
 	const left, right, row = 128, 320, 19
 	most := 0.0
 	for _, b := range bars {
-		if !math.IsInf(b.Value, 0) {
+		if b.Value >= 0 && !math.IsInf(b.Value, 0) {
 			most = max(most, b.Value)
 		}
 	}
@@ -314,7 +315,7 @@ type Timeline struct {
 	Stretches []Stretch
 	Attempts  []float64 // to connect
 	Messages  []float64 // that came to it
-	Text      string    // "noticed after 0.4 ms, back after 75 ms"
+	Text      string    // "noticed 0.4 ms, back 75 ms"
 }
 
 // Timelines draws what clients went through, from a little before the first

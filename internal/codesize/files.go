@@ -83,6 +83,10 @@ func scenarioOf(name string) string {
 	return base
 }
 
+// Pairs returns the files of both sides under root, in the order of the tables. A
+// file that only one side has is in a pair with an empty path.
+func Pairs(root string) ([]Pair, error) { return pairs(root) }
+
 // pairs finds the files of both sides, in the order of the tables. A file that
 // only one side has is in a pair with an empty path.
 func pairs(root string) ([]Pair, error) {

@@ -43,6 +43,10 @@ type table struct {
 	// attribution says where the differences come from. It has no rows where
 	// that cannot be told.
 	attribution grid
+
+	// group is what it is of, and units those of its columns. A matrix is of none.
+	group record.Group
+	units []record.Unit
 }
 
 // grid is rows and columns.
@@ -229,7 +233,7 @@ func inOrder(units []record.Unit) []record.Unit {
 
 // newTable makes the table of a group.
 func (p *page) newTable(g record.Group, columns []record.Unit) table {
-	t := table{title: title(g), grid: grid{corner: "stack"}}
+	t := table{title: title(g), grid: grid{corner: "stack"}, group: g, units: columns}
 	for _, u := range columns {
 		t.grid.head = append(t.grid.head, clean(u.Title))
 	}

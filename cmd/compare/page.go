@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"wsvsio/internal/codesize"
+	"wsvsio/internal/record"
+	"wsvsio/internal/report"
+)
+
+// reportPage writes one page of several runs, or the charts that are in it, or
+// both. With charts alone it prints a table only if one was asked for, of which
+// there can be one.
+func (c *call) reportPage(page, format bool, charts string) error {
+	dirs := c.flags.Args()
+	if len(dirs) == 0 {
+		return usagef("want RUN …, got 0 arguments")
+	}
+	if !page && format {
+		return usagef("-charts goes with -format html, or alone")
+	}
+	var in report.Whole
+	var problems []record.Problem
+	for _, dir := range dirs {
+		run, wrong, err := record.Read(dir)
+		if err != nil {
+			return err
+		}
+		histograms, more, err := record.ReadHistograms(dir, true)
+		if err != nil {
+			return err
+		}
+		wrong = append(wrong, more...)
+		in.Runs = append(in.Runs, report.Recorded{Name: filepath.Base(filepath.Clean(dir)), Run: run, Histograms: histograms, Problems: relative(dir, wrong)})
+		problems = append(problems, wrong...)
+	}
+	if charts != "" {
+		if err := writeCharts(charts, in.Runs); err != nil {
+			return err
+		}
+	}
+	if page {
+		in.Command = report.ShellCommand(append([]string{"compare", "report", "-format", "html"}, dirs...)...)
+		in.Code, in.NoCode = c.code()
+		if err := report.HTML(c.stdout, in); err != nil {
+			return err
+		}
+	}
+	return c.tell(problems)
+}
+
+// relative names files within the folder of their run: where that is on this
+// machine is nobody's business.
+func relative(dir string, problems []record.Problem) []record.Problem {
+	list := slices.Clone(problems)
+	for i, p := range list {
+		if name, err := filepath.Rel(dir, p.File); err == nil {
+			list[i].File = name
+		}
+	}
+	return list
+}
+
+// writeCharts writes a file for each chart.
+func writeCharts(dir string, runs []report.Recorded) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("make the folder for the charts: %w", err)
+	}
+	for _, chart := range report.Charts(runs) {
+		f, err := os.Create(filepath.Join(dir, chart.Name+".svg"))
+		if err != nil {
+			return fmt.Errorf("write a chart: %w", err)
+		}
+		if err := errors.Join(chart.File(f), f.Close()); err != nil {
+			return fmt.Errorf("write the chart %s: %w", chart.Name, err)
+		}
+	}
+	return nil
+}
+
+// code returns the pairs of the repository that this program is run in, or why
+// there are none.
+func (c *call) code() (code map[string][]report.CodePair, why string) {
+	machine, _, err := c.look(nil)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if machine.Root == "" {
+		return nil, "the folder of the repository was not found; run compare from inside the repository to add it"
+	}
+	pairs, err := codesize.Pairs(machine.Root)
+	if err != nil {
+		return nil, err.Error()
+	}
+	code = make(map[string][]report.CodePair)
+	for _, p := range pairs {
+		scenario := p.Scenario
+		if scenario == "cluster" { // several nodes are asked about there
+			scenario = "proxy"
+		}
+		shown := report.CodePair{Language: string(p.Language)}
+		for i, path := range p.Paths {
+			if path == "" {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(machine.Root, filepath.FromSlash(path)))
+			if err != nil {
+				return nil, err.Error()
+			}
+			shown.Sides[i] = report.CodeFile{Path: path, Text: string(text)}
+		}
+		code[scenario] = append(code[scenario], shown)
+	}
+	return code, ""
+}
