@@ -42,9 +42,9 @@ func Advise(m Measured) []Advice {
 	for _, s := range situations() {
 		h := hearing{m: m}
 		a := Advice{Situation: s.text, Choice: s.decide(&h)}
-		a.Reason, a.Evidence, a.Doubts = h.reason, h.evidence, h.doubts
+		a.Reason, a.Evidence, a.Doubts = h.reason, h.evidence, h.inDoubt()
 		if !h.ok() || a.Choice == "" {
-			a.Choice, a.Reason = "", h.lacks()+"; to measure it: "+s.run
+			a.Choice, a.Reason, a.Doubts = "", h.lacks()+"; to measure it: "+s.run, nil
 		}
 		list = append(list, a)
 	}
@@ -235,7 +235,7 @@ func noLoss(h *hearing) string {
 		}
 		return lossless, twice
 	}
-	byHand, twice := kept(plainResume)
+	byHand, _ := kept(plainResume)
 	retries, again := kept(nodeRetries)
 	var choices, notes []string
 	if byHand {
@@ -247,10 +247,12 @@ func noLoss(h *hearing) string {
 		choices = append(choices, text)
 	}
 	if retries {
-		choices = append(choices, "socket.io 4 with recovery and retries")
-	}
-	if twice+again > 0 {
-		notes = append(notes, fmt.Sprintf("with retries %s came twice, so count them", count(again, "message")))
+		text := "socket.io 4 with recovery and retries"
+		if again > 0 {
+			text += ", which may deliver twice"
+			notes = append(notes, fmt.Sprintf("with retries %s came twice", count(again, "message")))
+		}
+		choices = append(choices, text)
 	}
 	if f, ok := h.try("reconnect", "silent", nodeBack, unitLostDown); ok {
 		h.cite(f, digits(f.Median)+" lost for each fault")
@@ -263,10 +265,10 @@ func noLoss(h *hearing) string {
 			h.cite(f, digits(f.Max)+" lost at most when the server restarts")
 		}
 	}
+	lead := "of messages that were cut off by a reset or a silence none is lost, either way"
 	if restart > 0 {
-		notes = append(notes, fmt.Sprintf("a restart of the server loses up to %s all the same: for that keep messages outside of it", digits(restart)))
+		lead += fmt.Sprintf(", but a restart of the server loses up to %s: for that keep messages outside of it", digits(restart))
 	}
-	lead := "after a reset and a silence nothing is lost, either way"
 	if len(choices) == 0 {
 		choices = []string{chooseEither + ", with messages kept outside of the server"}
 		lead = "each of them loses messages when a connection is cut"

@@ -75,9 +75,12 @@ type Figure struct {
 	Median float64 // of the rounds
 	Min    float64 // of all that was measured, and so is Max
 	Max    float64
-	Text   string   // the median as the tables show it, or the label
-	Doubts []string // of its cells
+	Text   string  // the median as the tables show it, or the label
+	Doubts []Doubt // of its cells, those that touch such a figure
 }
+
+// Doubt is a reason to trust a figure less, and in which of its rounds.
+type Doubt struct{ Text, When string }
 
 // Ratio is how many times the figure of one stack is that of another, in pairs
 // inside rounds.

@@ -65,7 +65,8 @@ func TestGuide(t *testing.T) {
 	}
 }
 
-// TestSamples holds the tables in the README against the runs they name.
+// TestSamples holds the tables in the README, the decision among them, against
+// the runs they name.
 func TestSamples(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -107,8 +108,29 @@ func TestSamples(t *testing.T) {
 		}
 		return m[1] + want + m[4]
 	})
-	if !found || !bars.MatchString(updated) {
-		t.Error("README.md has no sample or no bars")
+	decisions := regexp.MustCompile(`(?s)(<!-- decision ([^>]*) -->\n)(.*?)(<!-- end of decision -->)`)
+	updated = decisions.ReplaceAllStringFunc(updated, func(block string) string {
+		m := decisions.FindStringSubmatch(block)
+		var runs []*record.Run
+		for dir := range strings.SplitSeq(m[2], ", ") {
+			run, problems, err := record.Read(filepath.Join("../..", dir))
+			if err != nil || len(problems) > 0 {
+				t.Fatal(err, problems)
+			}
+			runs = append(runs, run)
+		}
+		var markdown bytes.Buffer
+		if err := report.Decision(&markdown, runs...); err != nil {
+			t.Fatal(err)
+		}
+		want := "\n" + regexp.MustCompile(`(?m)^## (.*)$`).ReplaceAllString(markdown.String(), "**$1**")
+		if want != m[3] && !*update {
+			t.Errorf("the decision differs from its runs; write it anew: go test ./cmd/compare -run Samples -update\n%s", want)
+		}
+		return m[1] + want + m[4]
+	})
+	if !found || !bars.MatchString(updated) || !decisions.MatchString(updated) {
+		t.Error("README.md has no sample, no bars or no decision")
 	}
 	if *update {
 		if err := os.WriteFile(readme, []byte(updated), 0o644); err != nil {

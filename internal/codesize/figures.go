@@ -31,8 +31,8 @@ func (r *Report) Figures(scenario, stack string) []Figure {
 	return list
 }
 
-// Brought returns what the library of a stack brings along, of Go what is linked
-// and of Node what is installed and what a browser loads.
+// Brought returns what the libraries of a stack bring along: of Go what is linked,
+// of Node what is installed, all of it, and the least that a browser loads.
 func (r *Report) Brought(stack string) []Figure {
 	var list []Figure
 	add := func(unit string, v int64) {
@@ -47,15 +47,21 @@ func (r *Report) Brought(stack string) []Figure {
 			add("binary-over-B", l.Over)
 		}
 	}
+	installed := make(map[string]bool)
 	for _, i := range r.Installed {
 		if i.Side.Stack(JavaScript) == stack {
-			add("npm-packages", int64(len(i.Packages)))
+			for _, p := range i.Packages {
+				installed[p] = true
+			}
 		}
 	}
+	add("npm-packages", int64(len(installed)))
+	least := 0
 	for _, b := range r.Bundles {
-		if b.Side.Stack(JavaScript) == stack {
-			add("bundle-gzip-B", int64(b.Gzip))
+		if b.Side.Stack(JavaScript) == stack && (least == 0 || b.Gzip < least) {
+			least = b.Gzip
 		}
 	}
+	add("bundle-gzip-B", int64(least))
 	return list
 }

@@ -127,8 +127,7 @@ func Answers(w io.Writer, runs ...*record.Run) error {
 	}
 	fmt.Fprintf(&b, "%s\n", claimTitle)
 	for _, v := range a.verdicts {
-		hang(&b, "  "+v.Claim.ID+": ", strings.ToUpper(string(v.Answer)))
-		hang(&b, "      claim: ", v.Claim.Text)
+		hang(&b, "  "+v.Claim.ID+": ", strings.ToUpper(string(v.Answer))+": "+v.Claim.Text)
 		hang(&b, "      ", v.Reason)
 		if v.Whose != "" {
 			hang(&b, "      whose: ", v.Whose)
@@ -151,6 +150,12 @@ func (a answers) terminalEvens(b *bytes.Buffer) error {
 	return Sheet{Title: evenTitle, Head: evenHead, Rows: rows, Texts: 1, Notes: notes}.Terminal(b)
 }
 
+// brief returns the first clause of a reason, which has the figure that decided.
+func brief(reason string) string {
+	first, _, _ := strings.Cut(reason, "; ")
+	return first
+}
+
 // Summary writes what belongs under a run that has just been measured: of each
 // claim how it ends and why, and no more.
 func Summary(w io.Writer, runs ...*record.Run) error {
@@ -169,7 +174,10 @@ func Summary(w io.Writer, runs ...*record.Run) error {
 	}
 	for _, v := range a.verdicts {
 		label := fmt.Sprintf("  %-*s  %-*s  ", name, v.Claim.ID, answer, v.Answer)
-		text := v.Reason
+		text := brief(v.Reason)
+		if v.Answer == scenarios.NotMeasured {
+			text = v.Reason // with what to run
+		}
 		if n := len(v.Doubts); n > 0 {
 			text += " (" + plural(n, "doubt") + ")"
 		}
@@ -217,7 +225,11 @@ func (a answers) markdown(b *bytes.Buffer, full bool) error {
 	choice := Sheet{Title: choiceTitle, Head: []string{"situation", "choose", "because"}, Texts: 3}
 	given, missing := a.said()
 	for _, v := range given {
-		choice.Rows = append(choice.Rows, []string{v.Situation, v.Choice, v.Reason})
+		because := v.Reason
+		if !full {
+			because = brief(because)
+		}
+		choice.Rows = append(choice.Rows, []string{v.Situation, v.Choice, because})
 	}
 	for _, m := range missing {
 		choice.Notes = append(choice.Notes, m.name+": not said: "+m.text)
@@ -232,8 +244,11 @@ func (a answers) markdown(b *bytes.Buffer, full bool) error {
 	}
 	for _, v := range a.verdicts {
 		line := []string{v.Claim.ID + ": " + v.Claim.Text, string(v.Answer), v.Reason}
-		if full {
+		switch {
+		case full:
 			line = append(line, v.Whose)
+		case v.Answer != scenarios.NotMeasured:
+			line[2] = brief(v.Reason)
 		}
 		claims.Rows = append(claims.Rows, line)
 		if full && len(v.Doubts) > 0 {

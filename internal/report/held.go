@@ -14,12 +14,16 @@ import (
 
 // held is what runs hold, as the rules of the claims read it. A ratio is
 // always of one run: it is of pairs that were measured back to back.
-type held struct{ groups [][]record.Group } // by run
+type held struct {
+	groups  [][]record.Group // by run
+	leftOut []record.LeftOut // of all runs
+}
 
 func newHeld(runs []*record.Run) held {
 	var m held
 	for _, run := range runs {
 		m.groups = append(m.groups, run.Group())
+		m.leftOut = append(m.leftOut, run.LeftOut...)
 	}
 	return m
 }
@@ -122,21 +126,51 @@ func newPlaced(g record.Group, r record.Row, p scenarios.Place, run int) scenari
 			doubts.add(text, c.Round)
 		}
 	}
+	u := record.UnitOf(p.Unit)
 	for _, text := range doubts.texts {
-		// What is said of the p99 does not touch other figures.
-		if strings.HasPrefix(text, "the p99") && !strings.Contains(p.Unit, "p99") {
+		if !touches(text, u) {
 			continue
 		}
+		d := scenarios.Doubt{Text: clean(text)}
 		if n := len(doubts.rounds[text]); n < len(r.Cells) {
-			text += fmt.Sprintf(" (%d of %s)", n, plural(len(r.Cells), "round"))
+			d.When = fmt.Sprintf("%d of %s", n, plural(len(r.Cells), "round"))
 		}
-		f.Doubts = append(f.Doubts, clean(text))
+		f.Doubts = append(f.Doubts, d)
 	}
-	u := record.UnitOf(p.Unit)
 	if text := unsteady(r, []record.Unit{u}); text != "" && slices.Contains(columns, u) {
-		f.Doubts = append(f.Doubts, clean(text))
+		f.Doubts = append(f.Doubts, scenarios.Doubt{Text: clean(text)})
+	}
+	varies := !u.Exact && (u.Quantity == record.Duration || u.Quantity == record.CPU || u.Quantity == record.Rate || u.Name == "server-B/conn")
+	if varies && len(r.Samples(p.Unit)) == 1 {
+		f.Doubts = append(f.Doubts, scenarios.Doubt{Text: "measured once, so that nobody knows how far it varies"})
 	}
 	return f
+}
+
+// latencyDoubts are how those doubts begin that are of the clock alone: neither
+// what a server costs nor what is on the wire depends on them.
+var latencyDoubts = []string{"the p99", "the sender was more than", "the load generator took longer"}
+
+// touches reports whether a doubt of a cell is one of a figure in that unit.
+func touches(text string, u record.Unit) bool {
+	latency := u.Quantity == record.Duration
+	if strings.HasPrefix(text, "the p99") {
+		return latency && strings.Contains(u.Name, "p99")
+	}
+	for _, start := range latencyDoubts {
+		if strings.HasPrefix(text, start) {
+			return latency
+		}
+	}
+	switch {
+	case strings.HasPrefix(text, "the load generator used"):
+		return latency || u.Quantity == record.Rate
+	case strings.HasPrefix(text, "Node compiles"):
+		return latency || u.Quantity == record.Rate || u.Quantity == record.CPU
+	case strings.HasPrefix(text, "the memory is"):
+		return u.Name == "server-B/conn"
+	}
+	return true
 }
 
 // Label implements scenarios.Measured.
@@ -279,6 +313,14 @@ func (m held) Labels(scenario, name, stack string) (keys []string) {
 func (m held) Why(p scenarios.Place) string {
 	where := fmt.Sprintf("%s / %s of %s", p.Scenario, p.Case, p.Stack)
 	why := where + " is not in the run"
+	for _, l := range m.leftOut {
+		if l.Stack == p.Stack {
+			why = where + " was left out: " + clean(l.Reason)
+			if l.Mend != "" {
+				why += ", to add it: " + clean(l.Mend)
+			}
+		}
+	}
 	m.find(p.Scenario, p.Case, func(g record.Group, _ int) bool {
 		r, ok := rowOf(g, p.Stack)
 		if !ok || len(r.Cells) == 0 {

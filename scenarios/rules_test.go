@@ -1,0 +1,440 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// built are measured values made for a test, by "scenario case stack unit".
+type built struct {
+	figures map[string][3]float64 // least, median, most
+	ratios  map[string][3]float64 // low, estimate, high; the stack that it is over is "sio:rawws"
+	labels  map[string]string
+	few     bool // there are too few rounds to judge by
+	doubts  []Doubt
+}
+
+func newBuilt() *built {
+	return &built{figures: make(map[string][3]float64), ratios: make(map[string][3]float64), labels: make(map[string]string)}
+}
+
+// set sets figures that are the same in every round.
+func (b *built) set(v float64, places ...string) *built {
+	for _, p := range places {
+		b.figures[p] = [3]float64{v, v, v}
+	}
+	return b
+}
+
+// ratio sets a ratio, and figures for both of its sides.
+func (b *built) ratio(place string, low, estimate, high float64) *built {
+	b.ratios[place] = [3]float64{low, estimate, high}
+	fields := strings.Fields(place)
+	over, under, _ := strings.Cut(fields[2], ":")
+	for stack, v := range map[string]float64{over: 10e-6 * estimate, under: 10e-6} {
+		b.set(v, strings.Join([]string{fields[0], fields[1], stack, fields[3]}, " "))
+	}
+	return b
+}
+
+func (b *built) without(prefixes ...string) *built {
+	for _, prefix := range prefixes {
+		drop := func(key string) bool { return strings.HasPrefix(key, prefix) }
+		maps.DeleteFunc(b.figures, func(k string, _ [3]float64) bool { return drop(k) })
+		maps.DeleteFunc(b.ratios, func(k string, _ [3]float64) bool { return drop(k) })
+		maps.DeleteFunc(b.labels, func(k string, _ string) bool { return drop(k) })
+	}
+	return b
+}
+
+func keyOf(p Place) string {
+	return strings.Join([]string{p.Scenario, p.Case, p.Stack, p.Unit}, " ")
+}
+
+func (b *built) Figure(p Place) (Figure, bool) {
+	v, ok := b.figures[keyOf(p)]
+	return Figure{Place: p, Full: "case=" + p.Case + "/clients=1000", Min: v[0], Median: v[1], Max: v[2], Text: fmt.Sprint(v[1]), Doubts: b.doubts}, ok
+}
+
+func (b *built) Label(p Place) (Figure, bool) {
+	text, ok := b.labels[keyOf(p)]
+	return Figure{Place: p, Full: "case=" + p.Case, Text: text}, ok
+}
+
+func (b *built) Ratio(p Place, under string) (Ratio, bool) {
+	q := p
+	q.Stack += ":" + under
+	v, ok := b.ratios[keyOf(q)]
+	if !ok {
+		return Ratio{}, false
+	}
+	r := Ratio{Low: v[0], Estimate: v[1], High: v[2], Enough: !b.few, Text: fmt.Sprintf("%.3gx (%.3g-%.3gx)", v[1], v[0], v[2])}
+	r.Differs = r.Enough && (v[0] > 1 || v[2] < 1)
+	r.Over, _ = b.Figure(p)
+	p.Stack = under
+	r.Under, _ = b.Figure(p)
+	return r, true
+}
+
+func (b *built) Difference(p Place, under string) (Difference, bool) {
+	r, ok := b.Ratio(p, under)
+	d := r.Over.Median - r.Under.Median
+	return Difference{Over: r.Over, Under: r.Under, Estimate: d, Low: d / 2, High: 2 * d, Enough: r.Enough}, ok
+}
+
+func (b *built) Cases(scenario string) []string {
+	var names []string
+	for key := range b.figures {
+		if f := strings.Fields(key); f[0] == scenario && !slices.Contains(names, f[1]) {
+			names = append(names, f[1])
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (b *built) Labels(scenario, name, stack string) []string {
+	var keys []string
+	for key := range b.labels {
+		if rest, ok := strings.CutPrefix(key, scenario+" "+name+" "+stack+" "); ok {
+			keys = append(keys, rest)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (b *built) Why(p Place) string { return keyOf(p) + " is missing" }
+
+// clear is a world in which every claim holds.
+func clear() *built {
+	b := newBuilt()
+	for _, name := range []string{"steady", "fan-out"} {
+		b.ratio("broadcast "+name+" rawws:floor server-cpu-sec/msg", 1.1, 1.2, 1.3)
+		b.ratio("broadcast "+name+" rawws:floor p50-sec/msg", 1.1, 1.2, 1.3)
+	}
+	for _, pair := range []string{"sio:rawws", "sio-node:rawws-node"} {
+		b.ratio("broadcast steady "+pair+" server-cpu-sec/msg", 1.9, 2, 2.1)
+		b.ratio("broadcast steady "+pair+" wire-B/msg", 0.95, 0.95, 0.95)
+		b.ratio("broadcast fan-out "+pair+" server-cpu-sec/msg", 0.5, 0.6, 0.7)
+	}
+	for _, stack := range []string{"rawws", "rawws-node"} {
+		b.set(1, "broadcast connect "+stack+" connect-conns", "broadcast connect "+stack+" connect-reqs")
+		b.set(0, "broadcast both-ways "+stack+" phase-window-conns")
+		b.set(50, "size chat "+stack+" by-hand-statements")
+		b.set(100, "size chat "+stack+" statements", "size chat "+stack+" cognitive", "size chat "+stack+" api-names")
+	}
+	for _, stack := range []string{"sio", "sio-node"} {
+		b.set(0, "size chat "+stack+" by-hand-statements")
+		b.set(90, "size chat "+stack+" statements", "size chat "+stack+" cognitive")
+		b.set(100, "size chat "+stack+" api-names")
+	}
+	for _, name := range []string{"direct", "strip-upgrade", "forward-denied", "balance-robin"} {
+		works := 1.0
+		if name == "strip-upgrade" || name == "forward-denied" {
+			works = 0
+		}
+		b.set(works, "proxy "+name+" rawws-node works")
+		b.set(1, "proxy "+name+" sio-node-default works")
+	}
+	b.set(1, "proxy balance-robin rawws-node stable-ratio", "proxy balance-robin sio-node-default stable-ratio")
+	for way, text := range map[string]string{"direct": WebSocket, "refused": Polling, "cut": XHRMultipart, "lacking": "flashsocket"} {
+		b.labels["fallback ways sio-node-default "+OutcomeOf+way] = text
+	}
+	for _, name := range []string{"reset", "silent"} {
+		b.set(0, "reconnect "+name+" rawws back-ratio")
+		for _, stack := range []string{"sio", "sio-js-reconnect", "sio-node-reconnect"} {
+			b.set(1, "reconnect "+name+" "+stack+" back-ratio")
+			b.set(0, "reconnect "+name+" "+stack+" lost-down", "reconnect "+name+" "+stack+" lost-up")
+		}
+	}
+	return b
+}
+
+// verdict returns how a claim ends.
+func verdict(t *testing.T, m Measured, id string) Verdict {
+	t.Helper()
+	list := Decide(m)
+	i := slices.IndexFunc(list, func(v Verdict) bool { return v.Claim.ID == id })
+	if i < 0 {
+		t.Fatalf("there is no claim %s", id)
+	}
+	return list[i]
+}
+
+// The rules, each at its thresholds: a world in which the claim holds, and what
+// is changed in it.
+func TestRules(t *testing.T) {
+	const cpu, p50, bytes = " server-cpu-sec/msg", " p50-sec/msg", " wire-B/msg"
+	for _, tt := range []struct {
+		id, what string
+		change   func(*built)
+		want     Answer
+	}{
+		{"overhead", "all of it", func(*built) {}, Holds},
+		{"overhead", "just below twice the floor", func(b *built) { b.ratio("broadcast steady rawws:floor"+cpu, 1.8, 1.9, 1.99) }, Holds},
+		{"overhead", "twice the floor by the upper end", func(b *built) { b.ratio("broadcast steady rawws:floor"+cpu, 1.8, 1.9, 2) }, HoldsInPart},
+		{"overhead", "twice the floor by the lower end", func(b *built) { b.ratio("broadcast steady rawws:floor"+cpu, 2, 2.1, 2.2) }, DoesNotHold},
+		{"overhead", "twice the latency in the crowd", func(b *built) { b.ratio("broadcast fan-out rawws:floor"+p50, 2, 2.1, 2.2) }, DoesNotHold},
+		{"overhead", "no crowd", func(b *built) { b.without("broadcast fan-out") }, Holds},
+		{"overhead", "no difference in Node", func(b *built) { b.ratio("broadcast steady sio-node:rawws-node"+cpu, 0.9, 1.1, 1.2) }, HoldsInPart},
+		{"overhead", "Socket.IO takes less in Node", func(b *built) { b.ratio("broadcast steady sio-node:rawws-node"+cpu, 0.7, 0.8, 0.9) }, HoldsInPart},
+		{"overhead", "Socket.IO takes less on both", func(b *built) {
+			b.ratio("broadcast steady sio-node:rawws-node"+cpu, 0.7, 0.8, 0.9)
+			b.ratio("broadcast steady sio:rawws"+cpu, 0.7, 0.8, 0.9)
+		}, DoesNotHold},
+		{"overhead", "bytes just within a tenth", func(b *built) { b.ratio("broadcast steady sio:rawws"+bytes, 0.9, 0.9, 0.9) }, Holds},
+		{"overhead", "more than a tenth fewer bytes", func(b *built) { b.ratio("broadcast steady sio:rawws"+bytes, 0.89, 0.89, 0.89) }, HoldsInPart},
+		{"overhead", "Go alone", func(b *built) { b.without("broadcast steady sio-node", "broadcast fan-out sio-node") }, Holds},
+		{"overhead", "no floor", func(b *built) { b.without("broadcast steady rawws:floor") }, NotMeasured},
+		{"overhead", "too few rounds", func(b *built) { b.few = true }, NotMeasured},
+
+		{"single-connection", "all of it", func(*built) {}, Holds},
+		{"single-connection", "once a second connection", func(b *built) { b.figures["broadcast connect rawws connect-conns"] = [3]float64{1, 1, 2} }, HoldsInPart},
+		{"single-connection", "two connections", func(b *built) { b.set(2, "broadcast connect rawws-node connect-conns") }, DoesNotHold},
+		{"single-connection", "a second request", func(b *built) { b.set(2, "broadcast connect rawws connect-reqs") }, DoesNotHold},
+		{"single-connection", "a connection for the other way", func(b *built) { b.set(1, "broadcast both-ways rawws phase-window-conns") }, DoesNotHold},
+		{"single-connection", "one way alone", func(b *built) { b.without("broadcast both-ways") }, NotMeasured},
+
+		{"broadcast", "all of it", func(*built) {}, Holds},
+		{"broadcast", "one call is just not one send", func(b *built) { b.ratio("broadcast fan-out sio:rawws"+cpu, 0.8, 0.9, 1) }, HoldsInPart},
+		{"broadcast", "a statement by hand", func(b *built) { b.set(1, "size chat sio by-hand-statements") }, DoesNotHold},
+		{"broadcast", "nothing by hand", func(b *built) { b.set(0, "size chat rawws by-hand-statements") }, DoesNotHold},
+		{"broadcast", "no code", func(b *built) { b.without("size") }, NotMeasured},
+
+		{"proxies", "all of it", func(*built) {}, Holds},
+		{"proxies", "a balancer in turn", func(b *built) { b.set(0.9, "proxy balance-robin sio-node-default works") }, HoldsInPart},
+		{"proxies", "a path that it loses", func(b *built) {
+			b.figures["proxy direct sio-node-default works"] = [3]float64{0.67, 1, 1}
+		}, HoldsInPart},
+		{"proxies", "a path that one attempt gets through", func(b *built) {
+			b.figures["proxy strip-upgrade rawws-node works"] = [3]float64{0, 0, 0.33}
+		}, Holds},
+		{"proxies", "no path that it gets through", func(b *built) {
+			b.set(0, "proxy strip-upgrade sio-node-default works", "proxy forward-denied sio-node-default works")
+		}, DoesNotHold},
+		{"proxies", "no balancer", func(b *built) { b.without("proxy balance-robin") }, NotMeasured},
+		{"proxies", "no Node", func(b *built) { b.without("proxy strip-upgrade sio-node-default") }, NotMeasured},
+
+		{"fallback", "all of it", func(*built) {}, Holds},
+		{"fallback", "polling alone", func(b *built) {
+			b.labels["fallback ways sio-node-default "+OutcomeOf+"cut"] = Polling
+		}, HoldsInPart},
+		{"fallback", "more than half", func(b *built) { b.labels["fallback ways sio-node-default "+OutcomeOf+"cut"] = "ends: closed" }, HoldsInPart},
+		{"fallback", "half of the ways", func(b *built) {
+			b.labels["fallback ways sio-node-default "+OutcomeOf+"cut"] = "hangs"
+			b.labels["fallback ways sio-node-default "+OutcomeOf+"refused"] = "fails: 400"
+			b.labels["fallback ways sio-node-default "+OutcomeOf+"late"] = Polling
+		}, DoesNotHold},
+		{"fallback", "the WebSocket alone", func(b *built) {
+			b.without("fallback")
+			b.labels["fallback ways sio-node-default "+OutcomeOf+"direct"] = WebSocket
+		}, NotMeasured},
+
+		{"reconnect", "all of it", func(*built) {}, Holds},
+		{"reconnect", "a message lost", func(b *built) { b.set(1, "reconnect silent sio-node-reconnect lost-up") }, HoldsInPart},
+		{"reconnect", "go-socket.io stays down", func(b *built) { b.set(0, "reconnect reset sio back-ratio") }, HoldsInPart},
+		{"reconnect", "once not back", func(b *built) { b.figures["reconnect reset sio-node-reconnect back-ratio"] = [3]float64{0.9, 1, 1} }, DoesNotHold},
+		{"reconnect", "not after a restart", func(b *built) { b.set(0.5, "reconnect restart sio-node-reconnect back-ratio") }, DoesNotHold},
+		{"reconnect", "a plain WebSocket comes back once", func(b *built) { b.figures["reconnect reset rawws back-ratio"] = [3]float64{0, 0, 0.1} }, DoesNotHold},
+		{"reconnect", "no silence", func(b *built) { b.without("reconnect silent") }, NotMeasured},
+
+		{"api", "a tenth less", func(*built) {}, Holds},
+		{"api", "not quite a tenth less, in Go", func(b *built) { b.set(91, "size chat sio statements") }, HoldsInPart},
+		{"api", "as hard, in Node", func(b *built) { b.set(91, "size chat sio-node cognitive") }, HoldsInPart},
+		{"api", "a name more", func(b *built) { b.set(101, "size chat sio api-names") }, HoldsInPart},
+		{"api", "on neither", func(b *built) {
+			b.set(91, "size chat sio statements", "size chat sio-node statements")
+		}, DoesNotHold},
+		{"api", "no code", func(b *built) { b.without("size") }, NotMeasured},
+	} {
+		b := clear()
+		tt.change(b)
+		v := verdict(t, b, tt.id)
+		if v.Answer != tt.want {
+			t.Errorf("%s, %s: %s (%s), want %s", tt.id, tt.what, v.Answer, v.Reason, tt.want)
+		}
+		switch {
+		case v.Reason == "":
+			t.Errorf("%s, %s: no reason", tt.id, tt.what)
+		case v.Answer == NotMeasured && !strings.Contains(v.Reason, "; to measure it: compare -scenario"):
+			t.Errorf("%s, %s: the reason does not say what to run: %s", tt.id, tt.what, v.Reason)
+		case v.Answer != NotMeasured && (len(v.Evidence) == 0 || v.Whose == ""):
+			t.Errorf("%s, %s: %d pieces of evidence, whose: %q", tt.id, tt.what, len(v.Evidence), v.Whose)
+		}
+		for _, e := range v.Evidence {
+			if e.Text == "" || e.Scenario == "" || e.Case == "" || e.Stack == "" || e.Unit == "" {
+				t.Errorf("%s, %s: evidence without a cell: %+v", tt.id, tt.what, e)
+			}
+		}
+	}
+}
+
+// The Node pair is the control: what it does not show is go-socket.io's.
+func TestWhose(t *testing.T) {
+	const cpu = " server-cpu-sec/msg"
+	for _, tt := range []struct {
+		change func(*built)
+		want   string
+	}{
+		{func(*built) {}, "the two runtimes cannot be told apart"},
+		{func(b *built) { b.ratio("broadcast steady sio:rawws"+cpu, 2.2, 3, 4) }, "is go-socket.io's"},
+		{func(b *built) { b.ratio("broadcast steady sio:rawws"+cpu, 1.2, 1.5, 1.8) }, "own server has the larger part"},
+		{func(b *built) { b.without("broadcast steady sio-node") }, "Not told apart"},
+	} {
+		b := clear()
+		tt.change(b)
+		if v := verdict(t, b, "overhead"); !strings.Contains(v.Whose, tt.want) {
+			t.Errorf("%q lacks %q", v.Whose, tt.want)
+		}
+	}
+	// A defect that only go-socket.io has is told apart from what both have.
+	b := clear().set(1, "proxy direct rawws-js works", "proxy balance-robin rawws-js works", "proxy balance-robin rawws-js stable-ratio").
+		set(0.67, "proxy direct sio-js-default works").set(0, "proxy balance-robin sio-js-default works").set(0, "proxy balance-robin sio-node-default works")
+	if v := verdict(t, b, "proxies"); !strings.Contains(v.Whose, "direct") || strings.Contains(v.Whose, "balance-robin") {
+		t.Errorf("%q", v.Whose)
+	}
+}
+
+// The doubts of the cells that decided travel with the verdict, each said once.
+func TestDoubtsTravel(t *testing.T) {
+	b := clear()
+	b.doubts = []Doubt{{"it was late", "2 of 8 rounds"}}
+	for _, v := range Decide(b) {
+		if v.Claim.ID == "fallback" {
+			continue // labels have none here
+		}
+		if len(v.Doubts) != 1 || !strings.HasSuffix(v.Doubts[0], ": it was late") || !strings.Contains(v.Doubts[0], "(2 of 8 rounds)") {
+			t.Errorf("%s: %q", v.Claim.ID, v.Doubts)
+		}
+	}
+}
+
+// Every situation has a choice with a reason, or says what is missing.
+func TestAdvise(t *testing.T) {
+	choices := func(m Measured) map[string]string {
+		found := make(map[string]string)
+		for _, a := range Advise(m) {
+			found[a.Situation] = a.Choice
+			if a.Reason == "" || a.Choice != "" && len(a.Evidence) == 0 {
+				t.Errorf("%s: %q because %q, %d pieces of evidence", a.Situation, a.Choice, a.Reason, len(a.Evidence))
+			}
+			if a.Choice == "" && !strings.Contains(a.Reason, "; to measure it: compare ") {
+				t.Errorf("%s: %q does not say what to run", a.Situation, a.Reason)
+			}
+		}
+		return found
+	}
+	for situation, choice := range choices(newBuilt()) {
+		if choice != "" {
+			t.Errorf("%s: %s, of nothing", situation, choice)
+		}
+	}
+	b := clear()
+	for stack, bytes := range map[string]float64{"rawws": 20e3, "sio": 50e3, "rawws-node": 10e3, "sio-node": 30e3} {
+		b.set(bytes, "broadcast idle "+stack+" server-B/conn")
+	}
+	for _, stack := range []string{"rawws-resume", "sio-node-retries"} {
+		for _, name := range []string{"reset", "silent"} {
+			b.set(0, "reconnect "+name+" "+stack+" lost-down", "reconnect "+name+" "+stack+" lost-up")
+		}
+	}
+	got := choices(b)
+	for situation, want := range map[string]string{
+		"browser clients behind unknown proxies": "Socket.IO on Node",
+		"a Go backend with Go or mobile clients": "a plain WebSocket",
+		"a Node backend":                         "either", // at 2 times by the upper end
+		"high fan-out":                           "Socket.IO",
+		"many idle clients":                      "a plain WebSocket, in Node the least",
+		"must not lose messages":                 "a plain WebSocket with sessions that go on, by hand, or socket.io 4",
+		"several nodes behind a balancer":        "either",
+	} {
+		if !strings.HasPrefix(got[situation], want) {
+			t.Errorf("%s: %q, want %q", situation, got[situation], want)
+		}
+	}
+	// Each choice can be the other.
+	b.ratio("broadcast steady sio-node:rawws-node server-cpu-sec/msg", 1.1, 1.2, 1.3)
+	for _, pair := range []string{"sio:rawws", "sio-node:rawws-node"} {
+		b.ratio("broadcast fan-out "+pair+" server-cpu-sec/msg", 1.1, 1.2, 1.3)
+	}
+	b.set(0.5, "proxy balance-robin sio-node-default works").set(0, "proxy strip-upgrade sio-node-default works", "proxy forward-denied sio-node-default works")
+	b.figures["reconnect silent rawws-resume lost-up"] = [3]float64{0, 0, 1}
+	b.set(5e3, "broadcast idle sio-node server-B/conn")
+	got = choices(b)
+	for situation, want := range map[string]string{
+		"browser clients behind unknown proxies": "a plain WebSocket",
+		"a Node backend":                         "Socket.IO",
+		"high fan-out":                           "a plain WebSocket",
+		"many idle clients":                      "either",
+		"must not lose messages":                 "socket.io 4 with recovery and retries",
+		"several nodes behind a balancer":        "a plain WebSocket, or Socket.IO on websocket only",
+	} {
+		if got[situation] != want {
+			t.Errorf("%s: %q, want %q", situation, got[situation], want)
+		}
+	}
+}
+
+// The break-even figures are what they say.
+func TestBreakEvens(t *testing.T) {
+	b := newBuilt()
+	b.ratio("broadcast steady sio:rawws server-cpu-sec/msg", 1.9, 2, 2.1) // 10 µs more a delivery
+	b.ratio("broadcast fan-out sio:rawws server-cpu-sec/msg", 1.9, 2, 2.1)
+	b.set(20e3, "broadcast idle rawws server-B/conn").set(50e3, "broadcast idle sio server-B/conn")
+	want := [][3]string{
+		{"Go", "", "100"},           // 10,000 deliveries at 10 µs are a tenth of a core, 100 to a message
+		{"Go", "100,000", "50,000"}, // 10 µs and 20 µs
+		{"Go", "50,000", "20,000"},
+		{"Node", "", ""}, {"Node", "", ""}, {"Node", "", ""},
+	}
+	got := BreakEvens(b)
+	if len(got) != len(want) {
+		t.Fatalf("%d figures", len(got))
+	}
+	for i, e := range got {
+		if e.Runtime != want[i][0] || e.Plain != want[i][1] || e.SocketIO != want[i][2] || e.Reason == "" {
+			t.Errorf("%+v, want %q", e, want[i])
+		}
+		if (e.SocketIO == "") != (len(e.Evidence) == 0) {
+			t.Errorf("%s: %d pieces of evidence", e.What, len(e.Evidence))
+		}
+	}
+	// Where no difference was found there is no rate.
+	b.ratio("broadcast steady sio:rawws server-cpu-sec/msg", 0.9, 1.1, 1.2)
+	if e := BreakEvens(b)[0]; e.SocketIO != "none" {
+		t.Errorf("%+v", e)
+	}
+	b.few = true
+	if e := BreakEvens(b)[0]; e.SocketIO != "" || !strings.Contains(e.Reason, "too few rounds") {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestAbout(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", -1: "0", math.NaN(): "0", math.Inf(1): "0", 0.5: "0.5", 6.13: "6.1", 61.4: "61", 345: "350", 6135: "6,100", 61538: "62,000", 1234567: "1,200,000",
+	} {
+		if got := about(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
+
+// Every claim has its sentence and its rule.
+func TestClaims(t *testing.T) {
+	var ids []string
+	for _, c := range Claims() {
+		ids = append(ids, c.ID)
+		if c.Text == "" || !strings.Contains(strings.ToLower(c.Rule), "holds") || !strings.Contains(c.Rule, "does not hold") && !strings.Contains(c.Rule, "Not the code") {
+			t.Errorf("%s: %q, %q", c.ID, c.Text, c.Rule)
+		}
+	}
+	if want := "overhead single-connection broadcast proxies fallback reconnect api"; strings.Join(ids, " ") != want {
+		t.Errorf("the claims are %q", ids)
+	}
+}
