@@ -324,7 +324,6 @@ func TestArrows(t *testing.T) {
 		"sio":                 {"scenarios"},
 		"internal/bare":       {"scenarios"},
 		"internal/broken":     {"scenarios"},
-		"internal/browser":    {},
 		"internal/broker":     {"scenarios", "internal/daemon", "internal/netlab"},
 		"internal/daemon":     {"scenarios", "internal/netlab", "internal/tail"},
 		"internal/capture":    {"scenarios", "internal/dissect", "internal/netlab", "internal/record", "internal/report"},
