@@ -163,6 +163,24 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestUnmarked finds figures with a unit that come from nowhere: what was measured
+// stands between markers.
+func TestUnmarked(t *testing.T) {
+	ours := regexp.MustCompile(`(?s)<!--[^>]*-->.*?<!--/-->|` + "```.*?```|`[^`]*`")
+	figure := regexp.MustCompile(`\d[\d.,]* ?(?:[nµm]?s|[kM]?B|%|x|[kM]/s)(?:[^\pL]|$)`)
+	for _, name := range files() {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range figure.FindAllString(ours.ReplaceAllString(string(text), ""), -1) {
+			if !strings.HasPrefix(f, "100 ms") { // a distance to think of
+				t.Errorf("%s: %q is not between markers", name, f)
+			}
+		}
+	}
+}
+
 // TestMarkers has markers that name what is not there: each is an error, and the
 // text stays.
 func TestMarkers(t *testing.T) {
