@@ -35,9 +35,6 @@ func BenchmarkProxy(b *testing.B) { benchmark(b, "proxy") }
 // BenchmarkFallback does likewise.
 func BenchmarkFallback(b *testing.B) { benchmark(b, "fallback") }
 
-// BenchmarkSize counts the code.
-func BenchmarkSize(b *testing.B) { benchmark(b, "size") }
-
 func benchmark(b *testing.B, name string) {
 	m, stacks, err := Look(b.Context(), Stacks())
 	if err != nil {

@@ -39,7 +39,6 @@ func Scenarios() []scenarios.Scenario {
 		reconnect.Scenario{},
 		proxy.Scenario{},
 		fallback.Scenario{},
-		newSizes(),
 	}
 }
 

@@ -93,7 +93,7 @@ func (o override) apply(c scenarios.Case) scenarios.Case {
 
 // chooseParts picks scenarios and cases.
 func chooseParts(scenarioList, caseList string, profile scenarios.Profile, o override) ([]bench.Part, error) {
-	chosen, err := choose("scenario", scenarioList, bench.Scenarios(), scenarios.Scenario.Name)
+	chosen, err := choose("scenario", scenarioList, allScenarios(), scenarios.Scenario.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -32,12 +32,17 @@ func claimsCommand(c *call) error {
 	var names []string
 	var runs []*record.Run
 	var problems []record.Problem
+	var unread []error
 	for _, name := range c.flags.Args() {
 		run, wrong, err := record.Read(name)
 		if err != nil {
-			return err
+			unread = append(unread, err) // the others may say enough
+			continue
 		}
 		names, runs, problems = append(names, filepath.Base(filepath.Clean(name))), append(runs, run), append(problems, wrong...)
 	}
-	return errors.Join(view(c.stdout, names, runs...), c.tell(problems))
+	if len(runs) == 0 {
+		return errors.Join(unread...)
+	}
+	return errors.Join(append([]error{view(c.stdout, names, runs...), c.tell(problems)}, unread...)...)
 }

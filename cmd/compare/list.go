@@ -29,7 +29,7 @@ func listCommand(c *call) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.About, s.Server, s.Client, strings.Join(s.Mode.Transports, ", "))
 	}
 	fmt.Fprintln(w, "\nSCENARIO\tCASE\tCLIENTS\tBODY\tMESSAGES/S\tIN")
-	for _, sc := range bench.Scenarios() {
+	for _, sc := range allScenarios() {
 		quick := make(map[scenarios.Case]bool)
 		row := func(k scenarios.Case, in string) {
 			rate, size := "", ""

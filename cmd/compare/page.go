@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"wsvsio/internal/codesize"
 	"wsvsio/internal/record"
@@ -25,18 +26,25 @@ func (c *call) reportPage(page, format bool, charts string) error {
 	}
 	var in report.Whole
 	var problems []record.Problem
+	var unread error
 	for _, dir := range dirs {
+		name := filepath.Base(filepath.Clean(dir))
 		run, wrong, err := record.Read(dir)
-		if err != nil {
-			return err
+		if err != nil { // the others are shown
+			unread = errors.Join(unread, err)
+			in.Unread = append(in.Unread, name+": "+strings.ReplaceAll(err.Error(), dir, name))
+			continue
 		}
 		histograms, more, err := record.ReadHistograms(dir, true)
 		if err != nil {
-			return err
+			more = append(more, record.Problem{File: filepath.Join(dir, "latency.hlog"), Text: err.Error()})
 		}
 		wrong = append(wrong, more...)
-		in.Runs = append(in.Runs, report.Recorded{Name: filepath.Base(filepath.Clean(dir)), Run: run, Histograms: histograms, Problems: relative(dir, wrong)})
+		in.Runs = append(in.Runs, report.Recorded{Name: name, Run: run, Histograms: histograms, Problems: relative(dir, wrong)})
 		problems = append(problems, wrong...)
+	}
+	if len(in.Runs) == 0 {
+		return unread
 	}
 	if charts != "" {
 		if err := writeCharts(charts, in.Runs); err != nil {
@@ -50,7 +58,7 @@ func (c *call) reportPage(page, format bool, charts string) error {
 			return err
 		}
 	}
-	return c.tell(problems)
+	return errors.Join(unread, c.tell(problems))
 }
 
 // relative names files within the folder of their run: where that is on this

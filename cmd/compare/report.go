@@ -49,7 +49,7 @@ func reportCommand(c *call) error {
 	}
 	view, err := chooseFormat(*format, views)
 	if err != nil {
-		return err
+		return usagef("%v, html", err)
 	}
 	run, problems, err := record.Read(c.flags.Arg(0))
 	if err != nil {

@@ -97,6 +97,7 @@ func runCommand(c *call) error {
 	if len(can) == 0 {
 		return errors.New("none of the stacks can be run on this machine")
 	}
+	at(machine.Root, parts)
 	plan := bench.Plan{Parts: parts, Stacks: can, Rounds: *n, Seed: *seed}
 	if err := plan.Check(); errors.Is(err, bench.ErrCase) {
 		return usagef("%v", err)

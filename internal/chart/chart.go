@@ -55,11 +55,11 @@ func (c Chart) Empty() bool { return len(c.shapes) == 0 }
 
 // shape is an element. Which fields it uses is a matter of its tag.
 type shape struct {
-	Tag                string // line, path, circle, rect, text
-	Class              string
-	X, Y, X2, Y2, W, H string
-	D                  string
-	Text               string
+	Tag        string // path, rect, text
+	Class      string
+	X, Y, W, H string
+	D          string
+	Text       string
 }
 
 // Inline returns the chart for a page. The id must be one of its own there.
@@ -150,38 +150,79 @@ func (c *Chart) text(x, y float64, class, text string) {
 	c.shapes = append(c.shapes, shape{Tag: "text", Class: class, X: px(x), Y: px(y), Text: text})
 }
 
-func (c *Chart) line(x, y, x2, y2 float64, class string) {
-	c.shapes = append(c.shapes, shape{Tag: "line", Class: class, X: px(x), Y: px(y), X2: px(x2), Y2: px(y2)})
+// add adds to the strokes of a class. All of them are one element: a page holds
+// tens of thousands.
+func (c *Chart) add(class, d string) {
+	i := slices.IndexFunc(c.shapes, func(s shape) bool { return s.Tag == "path" && s.Class == class })
+	if i < 0 {
+		c.shapes = append(c.shapes, shape{Tag: "path", Class: class, D: d})
+		return
+	}
+	c.shapes[i].D += d
 }
 
-func (c *Chart) circle(x, y float64, class string) {
-	c.shapes = append(c.shapes, shape{Tag: "circle", Class: class, X: px(x), Y: px(y)})
+func (c *Chart) line(x, y, x2, y2 float64, class string) {
+	d := "M" + px(x) + " " + px(y)
+	switch {
+	case px(y) == px(y2):
+		d += "H" + px(x2)
+	case px(x) == px(x2):
+		d += "V" + px(y2)
+	default:
+		d += "L" + px(x2) + " " + px(y2)
+	}
+	c.add(class, d)
+}
+
+// dot draws a dot, a hollow one where it is not full: a stroke without length and
+// with round ends, and a smaller one on top.
+func (c *Chart) dot(x, y float64, tone Tone, full bool) {
+	d := "M" + px(x) + " " + px(y) + "h0"
+	c.add("p "+string(tone), d)
+	if !full {
+		c.add("q", d)
+	}
 }
 
 func (c *Chart) rect(x, y, w, h float64, class string) {
 	c.shapes = append(c.shapes, shape{Tag: "rect", Class: class, X: px(x), Y: px(y), W: px(w), H: px(h)})
 }
 
-// path draws a line through points.
+// path draws a line through points, without those that it goes through anyway.
 func (c *Chart) path(points [][2]float64, class string) {
 	var d strings.Builder
-	for i, p := range points {
+	for i, p := range simple(points) {
 		d.WriteByte("ML"[min(i, 1)])
 		d.WriteString(px(p[0]) + " " + px(p[1]))
 	}
 	c.shapes = append(c.shapes, shape{Tag: "path", Class: class, D: d.String()})
 }
 
+// simple leaves out the points that are nearer than a quarter of a pixel to the line
+// through those that are left (Douglas and Peucker).
+func simple(points [][2]float64) [][2]float64 {
+	if len(points) < 3 {
+		return points
+	}
+	a, b := points[0], points[len(points)-1]
+	far, at := 0.25, 0
+	for i, p := range points {
+		cross := (b[0]-a[0])*(p[1]-a[1]) - (b[1]-a[1])*(p[0]-a[0])
+		if away := math.Abs(cross) / math.Hypot(b[0]-a[0], b[1]-a[1]); away > far {
+			far, at = away, i
+		}
+	}
+	if at == 0 {
+		return [][2]float64{a, b}
+	}
+	return append(simple(points[:at+1]), simple(points[at:])[1:]...)
+}
+
 // strokes draws upright strokes of one length.
 func (c *Chart) strokes(xs []float64, y, length float64, class string) {
-	if len(xs) == 0 {
-		return
-	}
-	var d strings.Builder
 	for _, x := range xs {
-		d.WriteString("M" + px(x) + " " + px(y) + "v" + px(length))
+		c.add(class, "M"+px(x)+" "+px(y)+"v"+px(length))
 	}
-	c.shapes = append(c.shapes, shape{Tag: "path", Class: class, D: d.String()})
 }
 
 // class returns the classes of a part of a series.

@@ -122,7 +122,7 @@ func Scaling(title, about, along string, curves []Curve, show Format) Chart {
 	c.lines(drawn, x.at, y.at, top, bottom)
 	for _, l := range drawn {
 		for _, p := range l.Points {
-			c.circle(x.at(p[0]), y.at(p[1]), l.class("f"))
+			c.dot(x.at(p[0]), y.at(p[1]), l.Tone, true)
 		}
 	}
 	var parts []string
@@ -234,11 +234,7 @@ func Forest(title, about string, parts []Part) Chart {
 			y += forestRow
 			c.text(0, y-4, "k "+string(r.Tone), r.Name)
 			c.line(x.at(r.Low), y-8, max(x.at(r.High), x.at(r.Low)+1), y-8, r.class("i"))
-			dot := "h"
-			if r.Different {
-				dot = "f"
-			}
-			c.circle(x.at(r.Estimate), y-8, dot+" "+string(r.Tone))
+			c.dot(x.at(r.Estimate), y-8, r.Tone, r.Different)
 			c.text(forestRight+8, y-4, "s", r.Text)
 			said = append(said, fmt.Sprintf("%s, %s / %s: %s", p.Name, r.Name, r.Over, r.Text))
 		}

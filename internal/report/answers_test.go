@@ -32,6 +32,7 @@ func TestRecordedVerdicts(t *testing.T) {
 	const (
 		yes, part, none = scenarios.Holds, scenarios.HoldsInPart, scenarios.NotMeasured
 	)
+	read := make(map[string]*record.Run)
 	for _, tt := range []struct {
 		runs []string
 		want []scenarios.Answer
@@ -49,33 +50,47 @@ func TestRecordedVerdicts(t *testing.T) {
 	} {
 		var runs []*record.Run
 		for _, name := range tt.runs {
-			runs = append(runs, recordedRun(t, name))
+			if read[name] == nil {
+				read[name] = recordedRun(t, name)
+			}
+			runs = append(runs, read[name])
 		}
+		var evidence []scenarios.Evidence
 		verdicts := Verdicts(runs...)
 		for i, v := range verdicts {
 			if v.Claim.ID != ids[i] || v.Answer != tt.want[i] {
 				t.Errorf("%v: %s %s (%s), want %s", tt.runs, v.Claim.ID, v.Answer, v.Reason, tt.want[i])
 			}
-			cited(t, runs, v.Evidence)
+			evidence = append(evidence, v.Evidence...)
 		}
 		for _, a := range Advise(runs...) {
-			cited(t, runs, a.Evidence)
+			evidence = append(evidence, a.Evidence...)
 		}
 		for _, e := range BreakEvens(runs...) {
-			cited(t, runs, e.Evidence)
+			evidence = append(evidence, e.Evidence...)
 		}
+		cited(t, runs, evidence)
 	}
 }
 
 // cited checks that the evidence stands in the run that it names.
 func cited(t *testing.T, runs []*record.Run, list []scenarios.Evidence) {
 	t.Helper()
+	there := make([]map[string]bool, len(runs))
+	for i, run := range runs {
+		there[i] = make(map[string]bool)
+		for _, c := range run.Cells {
+			cell := c.Scenario + "|" + c.Case.String() + "|" + c.Stack + "|"
+			for _, unit := range c.Units() {
+				there[i][cell+unit] = true
+			}
+			for key := range c.Labels {
+				there[i][cell+key] = true
+			}
+		}
+	}
 	for _, e := range list {
-		if !slices.ContainsFunc(runs[e.Run].Cells, func(c record.Cell) bool {
-			_, value := c.Value(e.Unit)
-			_, label := c.Labels[e.Unit]
-			return c.Scenario == e.Scenario && c.Case.String() == e.Case && c.Stack == e.Stack && (value || label)
-		}) {
+		if !there[e.Run][e.Scenario+"|"+e.Case+"|"+e.Stack+"|"+e.Unit] {
 			t.Errorf("no cell for %+v", e)
 		}
 	}

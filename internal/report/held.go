@@ -119,7 +119,6 @@ func newFigure(g record.Group, p scenarios.Place, run int) (scenarios.Figure, bo
 // there.
 func newPlaced(g record.Group, r record.Row, p scenarios.Place, run int) scenarios.Figure {
 	f := scenarios.Figure{Place: p, Full: clean(g.Case.String()), Run: run}
-	columns, _ := columnsOf(g)
 	doubts := newRemarks()
 	for _, c := range r.Cells {
 		for _, text := range c.Doubts {
@@ -137,7 +136,7 @@ func newPlaced(g record.Group, r record.Row, p scenarios.Place, run int) scenari
 		}
 		f.Doubts = append(f.Doubts, d)
 	}
-	if text := unsteady(r, []record.Unit{u}); text != "" && slices.Contains(columns, u) {
+	if text := unsteady(r, []record.Unit{u}); text != "" {
 		f.Doubts = append(f.Doubts, scenarios.Doubt{Text: clean(text)})
 	}
 	varies := !u.Exact && (u.Quantity == record.Duration || u.Quantity == record.CPU || u.Quantity == record.Rate || u.Name == "server-B/conn")

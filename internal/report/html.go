@@ -23,6 +23,7 @@ import (
 // Whole is what a page shows: runs, and what belongs beside them.
 type Whole struct {
 	Runs    []Recorded
+	Unread  []string              // runs that could not be read at all, and why
 	Code    map[string][]CodePair // by scenario
 	NoCode  string                // why there is none; "" if there is
 	Command string                // that makes this page
@@ -98,6 +99,7 @@ func HTML(w io.Writer, in Whole) error {
 // template escapes it.
 
 type htmlReport struct {
+	Unread    []string
 	Runs      []htmlRun
 	Advice    []htmlAdvice
 	Breaks    []htmlBreak
@@ -201,7 +203,10 @@ type htmlRow struct {
 	Cells      []htmlCell
 }
 
-type htmlCell struct{ ID, Value, Ratio, Spread, Class string }
+type htmlCell struct {
+	ID, Value, Ratio, Spread, Class string
+	Differs                         bool
+}
 
 type htmlNote struct {
 	Label, Who string
@@ -250,7 +255,10 @@ func newHTML(in Whole) htmlReport {
 		want(b.Evidence)
 	}
 
-	h := htmlReport{NoCode: in.NoCode, Command: in.Command}
+	h := htmlReport{NoCode: clean(in.NoCode), Command: in.Command}
+	for _, why := range in.Unread {
+		h.Unread = append(h.Unread, clean(why))
+	}
 	matrices := make(map[string][]htmlTable)
 	tables := make(map[string][]htmlLink)
 	var titles []htmlLink // of the tables that are of a group, in the order of Charts
@@ -458,11 +466,9 @@ func newHTMLGrid(label string, g grid, matrix bool, id func(row string, column i
 		row := htmlRow{Name: r.name, Pair: r.pair, Status: r.status}
 		for i, c := range r.cells {
 			cell := htmlCell{ID: id(r.name, i), Value: c.value, Ratio: c.ratio, Spread: c.spread}
-			switch {
-			case matrix:
+			cell.Differs = c.verdict == stats.Different
+			if matrix {
 				cell.Class = outcomeClass(c.value)
-			case c.verdict == stats.Different:
-				cell.Class = "diff"
 			}
 			row.Cells = append(row.Cells, cell)
 		}
@@ -503,7 +509,7 @@ func (m *htmlMaker) links(list []scenarios.Evidence) (out []htmlLink) {
 
 // scenarios puts together what is shown of each.
 func (m *htmlMaker) scenarios(in Whole, h htmlReport, matrices map[string][]htmlTable, tables map[string][]htmlLink, titles []htmlLink) (list []htmlScenario) {
-	charts := Charts(in.Runs)
+	charts, n := Charts(in.Runs), 0
 	at := make(map[string]int)
 	add := func(name string) {
 		if _, ok := at[name]; ok {
@@ -538,7 +544,8 @@ func (m *htmlMaker) scenarios(in Whole, h htmlReport, matrices map[string][]html
 				if clean(c.Scenario) != s.Name || c.Kind != kind {
 					continue
 				}
-				svg, err := c.Inline(web.ID("chart", c.Name))
+				n++
+				svg, err := c.Inline("c" + strconv.Itoa(n))
 				if err != nil {
 					s.Missing = append(s.Missing, err.Error())
 					continue

@@ -156,7 +156,7 @@ func TestHTMLTraces(t *testing.T) {
 	if m == nil {
 		t.Fatal("the ratio of the CPU is no link")
 	}
-	cell := regexp.MustCompile(`<td id="` + regexp.QuoteMeta(m[1]) + `"[^>]*>(.*?)</td>`).FindStringSubmatch(text)
+	cell := regexp.MustCompile(`<td id="` + regexp.QuoteMeta(m[1]) + `"[^>]*>(.*?)<t[dr]`).FindStringSubmatch(text)
 	if cell == nil || !strings.Contains(cell[1], "2.5x") || !strings.Contains(cell[1], "27 µs") {
 		t.Errorf("it leads to %q", cell)
 	}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"wsvsio/internal/page"
 	"wsvsio/internal/record"
 	"wsvsio/internal/report"
 )
@@ -58,15 +59,34 @@ var svgText string
 //go:embed page.html.tmpl
 var htmlText string
 
+//go:embed chart.css
+var style string
+
+// ground stands for the variables of a page in a file.
+const ground = `svg { --ground: #fdfdfb; --line: #d5d5cd; --ink: #1a1a18; --soft: #595954; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { svg { --ground: #16181a; --line: #3a3e42; --ink: #e8e8e4; --soft: #adada6; } }
+`
+
 // SVG writes all charts, one below the other.
 func (h *History) SVG(w io.Writer) error {
-	return execute(w, template.Must(template.New("svg").Parse(svgText)), h.document())
+	d := h.document()
+	d.Style = template.CSS(ground + style)
+	return execute(w, template.Must(template.New("svg").Parse(svgText)), d)
 }
 
 // HTML writes a page with the charts and their tables.
 func (h *History) HTML(w io.Writer) error {
 	t := template.Must(template.New("svg").Parse(svgText))
-	return execute(w, template.Must(t.New("html").Parse(htmlText)), h.document())
+	var main bytes.Buffer
+	if err := execute(&main, template.Must(t.New("html").Parse(htmlText)), h.document()); err != nil {
+		return err
+	}
+	return page.Document{
+		Title: "Ratios over the commits",
+		About: "How a plain WebSocket and Socket.IO compare, commit by commit.",
+		Main:  template.HTML(main.String()),
+		Style: style,
+	}.Write(w)
 }
 
 func execute(w io.Writer, t *template.Template, d document) error {
@@ -88,13 +108,15 @@ const (
 	bottom      = 230
 )
 
-// colours are those of Okabe and Ito, which can be told apart without red and
-// green.
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"}
+// colours is how many there are; chart.css has them, in light and in dark. Each
+// line has its name beside it in the same one.
+const colours = 7
 
 // document is what the templates show.
 type document struct {
 	Width, Height float64
+	Style         template.CSS // of a drawing that is a file
+	Alternative   string       // to the drawing
 	Runs          []Run
 	Dates         []string
 	Notes         []string
@@ -120,10 +142,10 @@ type mark struct {
 
 // line is a stack in a chart.
 type line struct {
-	Name, Colour string
-	Path         string // of the polyline
-	Key          float64
-	Points       []dot
+	Name, Class string
+	Path        string // of the polyline
+	Key         float64
+	Points      []dot
 }
 
 // dot is a run on a line.
@@ -136,6 +158,7 @@ type dot struct {
 
 func (h *History) document() document {
 	d := document{Width: chartWidth, Runs: h.Runs, Notes: h.notes(), Charts: h.charts()}
+	d.Alternative = "Ratios to the twin over the runs, one chart for each case and unit; their figures are in the tables that belong to it"
 	for _, r := range h.Runs {
 		d.Dates = append(d.Dates, r.date())
 	}
@@ -192,7 +215,7 @@ func (h *History) chart(lines []Line) chart {
 		c.Labels = append(c.Labels, mark{x(i), bottom + 16, h.Runs[i].Commit})
 	}
 	for i, l := range lines {
-		drawn := line{Name: l.Stack + " / " + l.Twin, Colour: colours[i%len(colours)], Key: float64(top + 18*i)}
+		drawn := line{Name: l.Stack + " / " + l.Twin, Class: fmt.Sprintf("c%d", i%colours), Key: float64(top + 18*i)}
 		var path []string
 		for _, p := range l.Points {
 			d := dot{

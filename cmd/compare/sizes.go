@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -7,14 +7,20 @@ import (
 	"strings"
 	"sync"
 
+	"wsvsio/bench"
 	"wsvsio/internal/codesize"
 	"wsvsio/scenarios"
 )
+
+// allScenarios are those of the suite and the code. That is not in bench, which
+// would link what takes JavaScript apart into all that measures.
+func allScenarios() []scenarios.Scenario { return append(bench.Scenarios(), newSizes()) }
 
 // sizes is the scenario that counts the code, so that a run holds that too: what
 // one writes for what was measured. Nothing is started for it, and a case is a
 // scenario that there is code for.
 type sizes struct {
+	root    string // of the repository; "" if there is none
 	measure func(context.Context, string) (*codesize.Report, error)
 }
 
@@ -29,9 +35,18 @@ func newSizes() *sizes {
 	}}
 }
 
-// codeOf maps a case to the code that it counts. That of broadcast is the chat
+// at tells the parts of a plan where the code is.
+func at(root string, parts []bench.Part) {
+	for _, p := range parts {
+		if z, ok := p.Scenario.(*sizes); ok {
+			z.root = root
+		}
+	}
+}
+
+// codeName maps a case to the code that it counts. That of broadcast is the chat
 // itself, which all the others build on.
-var codeOf = map[string]string{"chat": "broadcast"}
+var codeName = map[string]string{"chat": "broadcast"}
 
 // broughtAlong is the case that counts what comes along.
 const broughtAlong = "libraries"
@@ -49,7 +64,7 @@ func (*sizes) Cases(scenarios.Profile) []scenarios.Case {
 }
 
 // Run implements scenarios.Scenario.
-func (z *sizes) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
+func (z *sizes) Run(ctx context.Context, _ scenarios.Env, s scenarios.Stack, c scenarios.Case, rec scenarios.Recorder) error {
 	own := false
 	for _, side := range codesize.Sides {
 		for _, l := range codesize.Languages {
@@ -59,21 +74,17 @@ func (z *sizes) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 	if !own {
 		return scenarios.Unsupported("it has no code of its own: that of its two ends is counted with rawws, sio, rawws-node and sio-node")
 	}
-	root := ""
-	if e, ok := env.(interface{ roots() []string }); ok && len(e.roots()) > 0 {
-		root = e.roots()[0]
-	}
-	if root == "" {
+	if z.root == "" {
 		return scenarios.Unsupported("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
-	r, err := z.measure(ctx, root)
+	r, err := z.measure(ctx, z.root)
 	if err != nil {
 		return err
 	}
 	figures := r.Brought(s.Name)
 	if c.Name != broughtAlong {
 		code := c.Name
-		if name, ok := codeOf[code]; ok {
+		if name, ok := codeName[code]; ok {
 			code = name
 		}
 		figures = r.Figures(code, s.Name)
@@ -92,7 +103,7 @@ func (z *sizes) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 		rec.Value(f.Unit, f.Value)
 	}
 	for _, p := range r.Problems {
-		rec.Doubt("not all of the code could be counted: " + strings.ReplaceAll(p.String(), root+"/", ""))
+		rec.Doubt("not all of the code could be counted: " + strings.ReplaceAll(p.String(), z.root+"/", ""))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsvsio/bench"
 	"wsvsio/internal/codesize"
 	"wsvsio/internal/record"
 	"wsvsio/scenarios"
@@ -15,7 +16,7 @@ import (
 func TestSizes(t *testing.T) {
 	counted := 0
 	counts := codesize.Counts{Statements: 7}
-	z := &sizes{measure: func(_ context.Context, root string) (*codesize.Report, error) {
+	z := &sizes{root: "/repository", measure: func(_ context.Context, root string) (*codesize.Report, error) {
 		counted++
 		if root != "/repository" {
 			t.Errorf("counted in %s", root)
@@ -26,18 +27,15 @@ func TestSizes(t *testing.T) {
 			Problems: []codesize.Problem{{At: "/repository/x.go", Lost: "it", Why: "it is bad"}},
 		}, nil
 	}}
-	env := NewEnv(t.Context(), Machine{Root: "/repository"})
-	defer env.Close()
-	run := func(env *Env, stack, name string) (record.Cell, error) {
-		var cell record.Cell
-		err := z.Run(t.Context(), env, scenarios.Stack{Name: stack}, scenarios.Case{Name: name}, recorder{&cell})
+	run := func(stack, name string) (cell record.Cell, err error) {
+		err = z.Run(t.Context(), nil, scenarios.Stack{Name: stack}, scenarios.Case{Name: name}, cellRecorder{&cell})
 		return cell, err
 	}
 	for _, tt := range []struct {
 		stack, name, unit string
 		want              float64
 	}{{"rawws", "chat", "statements", 7}, {"rawws", "libraries", "modules", 1}} {
-		cell, err := run(env, tt.stack, tt.name)
+		cell, err := run(tt.stack, tt.name)
 		if v, ok := cell.Value(tt.unit); err != nil || !ok || v != tt.want {
 			t.Errorf("%s, %s: %v, %v", tt.stack, tt.name, v, err)
 		}
@@ -45,26 +43,34 @@ func TestSizes(t *testing.T) {
 			t.Errorf("doubts %q", cell.Doubts)
 		}
 	}
-	nowhere := NewEnv(t.Context(), Machine{})
-	defer nowhere.Close()
-	for _, tt := range []struct {
-		env         *Env
-		stack, name string
-		want        string
-	}{
-		{env, "sio", "chat", "there is no code for it"},
-		{env, "rawws", "fallback", "there is no code for it"},
-		{env, "sio-js", "chat", "it has no code of its own"},
-		{nowhere, "rawws", "chat", "run compare from inside the repository"},
+	for _, tt := range []struct{ stack, name, want string }{
+		{"sio", "chat", "there is no code for it"},
+		{"rawws", "fallback", "there is no code for it"},
+		{"sio-js", "chat", "it has no code of its own"},
 	} {
-		if _, err := run(tt.env, tt.stack, tt.name); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), tt.want) {
+		if _, err := run(tt.stack, tt.name); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s, %s: %v, want %q", tt.stack, tt.name, err, tt.want)
 		}
+	}
+	at("", []bench.Part{{Scenario: z}})
+	if _, err := run("rawws", "chat"); !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), "run compare from inside the repository") {
+		t.Errorf("outside of the repository: %v", err)
 	}
 	if counted != 4 {
 		t.Errorf("counted %d times", counted)
 	}
 }
+
+// cellRecorder writes into a cell.
+type cellRecorder struct{ *record.Cell }
+
+func (r cellRecorder) Value(unit string, v float64) {
+	r.Values = append(r.Values, record.Value{Unit: unit, V: v})
+}
+func (cellRecorder) Label(string, string)          {}
+func (cellRecorder) Event(scenarios.Event)         {}
+func (cellRecorder) Histogram(scenarios.Histogram) {}
+func (r cellRecorder) Doubt(text string)           { r.Doubts = append(r.Doubts, text) }
 
 // However many cells there are, the code is counted once.
 func TestSizesOnce(t *testing.T) {
