@@ -15,6 +15,8 @@
 //	compare size [-run RUN] [-format table|markdown|json|benchmark]
 //	compare size -side-by-side SCENARIO [-language go|js|all]
 //	compare conformance [-format table|markdown|json]
+//	compare wire [-stack LIST] [-size BYTES] [-format table|markdown|json] [-all]
+//	compare lessons -out DIR
 //	compare list
 //
 // Results go to standard output, progress and warnings to standard error. The
@@ -94,6 +96,10 @@ func commands() []command {
 			"compare size -side-by-side broadcast -language go", sizeCommand},
 		{"conformance", "check both Socket.IO servers against the documents of their protocols",
 			"compare conformance -format markdown", conformanceCommand},
+		{"wire", "show every byte from connect to the second message, each with what it is for",
+			"compare wire -stack rawws,sio", wireCommand},
+		{"lessons", "build the lessons as pages, which work offline",
+			"compare lessons -out lessons-html", lessonsCommand},
 		{"list", "list the stacks, the scenarios and their cases",
 			"compare list", listCommand},
 	}

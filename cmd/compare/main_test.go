@@ -61,7 +61,7 @@ func TestWrongUse(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"dance", []string{`unknown command "dance"`, "run", "report", "claims", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "list"}},
+		{"dance", []string{`unknown command "dance"`, "run", "report", "claims", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "wire", "lessons", "list"}},
 		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
 		{"run extra", []string{`unexpected argument "extra"`}},
 		{"run -stack morse", []string{`unknown stack "morse"`, "events, flash, floor, multipart, rawws, rawws-fallback, rawws-js, rawws-js-fallback, rawws-js-reconnect, rawws-node, rawws-node-reconnect, rawws-polling, rawws-reconnect, rawws-resume, sio"}},
@@ -112,6 +112,15 @@ func TestWrongUse(t *testing.T) {
 		{"size -side-by-side broadcast -language c", []string{`unknown language "c"`, "all, go, js"}},
 		{"size -language go", []string{"-language is for -side-by-side"}},
 		{"conformance -format csv", []string{`unknown format "csv"`, "json, markdown, table"}},
+		{"lessons", []string{"-out is missing"}},
+		{"lessons -out x y", []string{`unexpected argument "y"`}},
+		{"wire x", []string{`unexpected argument "x"`}},
+		{"wire -stack morse", []string{`unknown stack "morse"`}},
+		{"wire -stack floor", []string{"-stack floor: it is no chat"}},
+		{"wire -stack flash", []string{"-stack flash: no browser runs Flash"}},
+		{"wire -stack sio-js4-reconnect", []string{"Engine.IO 3 alone"}},
+		{"wire -size -1", []string{"-size is -1; it must be from 0 to 900000"}},
+		{"wire -format html", []string{`unknown format "html"`, "json, markdown, table"}},
 		{"run -scenario broadcast -stack rawws-resume", []string{"none of the stacks is for the scenarios", "rawws-resume is for reconnect"}},
 		{"run -scenario reconnect -ping-timeout 5ms", []string{"-ping-timeout is 5ms; it must be from 10ms to 5m0s"}},
 		{"run -case direct-time,x", []string{`unknown case "x"`}},

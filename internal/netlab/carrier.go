@@ -151,10 +151,12 @@ type link struct {
 	over    bool // both connections are closed
 	refused bool // there is none to the target, and never will be
 	ends    []scenarios.PathEnd
+
+	carried chan struct{} // closed when nothing works for it any more
 }
 
 func newLink(c *carrier, number int, client *net.TCPConn, now int64) *link {
-	k := &link{carrier: c, number: number, client: client, accepted: now}
+	k := &link{carrier: c, number: number, client: client, accepted: now, carried: make(chan struct{})}
 	if c.hold > now {
 		k.hold = c.hold
 	}
@@ -175,6 +177,7 @@ func newLink(c *carrier, number int, client *net.TCPConn, now int64) *link {
 
 // carry carries the connection until both ends of it have gone.
 func (k *link) carry() {
+	defer close(k.carried)
 	defer k.giveUp()
 	up, down := k.lanes[Up], k.lanes[Down]
 	var all sync.WaitGroup

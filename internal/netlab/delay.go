@@ -3,6 +3,7 @@ package netlab
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"wsvsio/scenarios"
@@ -52,6 +53,19 @@ func (d *Delay) Log() []Passage {
 		k.mu.Unlock()
 	}
 	return all
+}
+
+// Wait waits until every connection that there has been is over at both ends:
+// the record of it is complete then.
+func (d *Delay) Wait(ctx context.Context) error {
+	for _, k := range d.all() {
+		select {
+		case <-k.carried:
+		case <-ctx.Done():
+			return fmt.Errorf("delay: connection %d has not ended: %w", k.number, context.Cause(ctx))
+		}
+	}
+	return nil
 }
 
 // Stream returns what has been read of one direction of a connection, if the
