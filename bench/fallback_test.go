@@ -1,12 +1,15 @@
 package bench
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"wsvsio/internal/record"
+	"wsvsio/rawws"
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/fallback"
 )
@@ -114,7 +117,7 @@ var fallbackOutcomes = map[string]map[string]string{
 // fallbackCell runs a case of the scenario on a stack.
 func fallbackCell(t *testing.T, m Machine, s scenarios.Stack, name string, change func(*scenarios.Case)) *record.Cell {
 	t.Helper()
-	cases := fallback.Scenario{}.Cases(scenarios.Quick)
+	cases := slices.Concat(fallback.Scenario{}.Cases(scenarios.Quick), fallback.Scenario{}.Cases(scenarios.Full))
 	c := cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == name })]
 	if change != nil {
 		change(&c)
@@ -198,4 +201,90 @@ func TestFallbackBytes(t *testing.T) {
 			t.Errorf("%s: by hand %v, Socket.IO on Node %v", unit, hand[unit], node[unit])
 		}
 	}
+}
+
+// TestFallbackSwitches has the clients of each stack that changes its transport
+// do so while both ends talk: whatever is said is accounted for, and but for
+// go-socket.io, whose upgrade ends connections, nothing is lost, nothing comes
+// twice and nothing out of order. The chat "erring" is the one by hand with a
+// client that errs on purpose; each of its mistakes is found.
+func TestFallbackSwitches(t *testing.T) {
+	m, can := look(t)
+	can = append(can, scenarios.Stack{
+		Name: "erring", Protocol: scenarios.ProtocolRaw, Mode: eitherWay,
+		Server: goRawFallback, Client: scenarios.Program{Go: "erring-client"},
+	})
+	turn := make(chan struct{}, 2)
+	for _, s := range can {
+		if modes := s.Mode.Transports; s.Name != "erring" && (!s.IsFor("fallback") || len(modes) < 2 || modes[0] == scenarios.WebSocket && !s.Mode.GoesBack) {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			cell := fallbackCell(t, m, s, "switches", func(c *scenarios.Case) { c.Clients, c.Samples, c.Timers.Limit = 4, 8, 8*time.Second })
+			if cell.Error != "" || cell.Unsupported != "" {
+				t.Fatal(cell.Error, cell.Unsupported)
+			}
+			got := make(map[string]float64)
+			for _, v := range cell.Values {
+				got[v.Unit] += v.V
+			}
+			t.Log(got, cell.Labels)
+			lost := got["lost-up"] + got["lost-down"]
+			if lost != got["lost-unwritten"]+got["lost-cut"]+got["lost-undelivered"] || got["sent-up"] == 0 {
+				t.Errorf("not all losses have a class, or nothing was said: %v", got)
+			}
+			if s.Name == "sio-js-default" {
+				return
+			}
+			want := map[string]float64{"lost-unwritten": 0, "lost-cut": 0, "lost-undelivered": 0, "dup": 0, "reordered": 0, "refused": 0, "died": 0}
+			if s.Name == "erring" {
+				want["lost-unwritten"], want["lost-undelivered"], want["dup"] = 4, 4, 4 // one of each client
+			}
+			for unit, n := range want {
+				if got[unit] != n {
+					t.Errorf("%s: %v, want %v", unit, got[unit], n)
+				}
+			}
+			if got["switches"] < 8 {
+				t.Errorf("%v changes", got["switches"])
+			}
+		})
+	}
+}
+
+// erringClient is a client of the chat by hand that errs once in each direction
+// and kind: its third message is never sent, and of what others say in its room
+// it loses the third and passes on the fifth twice.
+type erringClient struct {
+	scenarios.Client
+	said atomic.Int64
+}
+
+func (c *erringClient) Send(ctx context.Context, m scenarios.Message) error {
+	if c.said.Add(1) == 3 && m.From != "partner" {
+		return nil
+	}
+	return c.Client.Send(ctx, m)
+}
+
+func dialErring(ctx context.Context, rawURL string, cfg scenarios.DialConfig, on func(scenarios.Event)) (scenarios.Client, error) {
+	heard := 0
+	c, err := rawws.DialFallback(ctx, rawURL, cfg, func(e scenarios.Event) {
+		if e.Kind == scenarios.EventMessage && cfg.Name != "partner" && e.Message.From == "partner" {
+			switch heard++; heard {
+			case 3:
+				return
+			case 5:
+				on(e)
+			}
+		}
+		on(e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &erringClient{Client: c}, nil
 }

@@ -101,18 +101,24 @@ func (o *outcome) String() string {
 	return text
 }
 
-// ways has clients take ways, all side by side.
-func (x *experiment) ways(ctx context.Context, ways []Way) error {
-	// The partner is there before, on a WebSocket if the stack has one.
+// meetPartner connects the partner, on a WebSocket if the stack has one.
+func (x *experiment) meetPartner(ctx context.Context) (err error) {
 	cfg := x.config(partnerName)
 	if slices.Contains(cfg.Transports, scenarios.WebSocket) {
 		cfg.Transports = []string{scenarios.WebSocket}
 	}
 	limited, cancel := x.limit(ctx, 4)
 	defer cancel()
-	var err error
 	if x.partner, err = x.crew.Dial(limited, x.node.URL(), cfg); err != nil {
 		return fmt.Errorf("partner: %w", err)
+	}
+	return nil
+}
+
+// ways has clients take ways, all side by side.
+func (x *experiment) ways(ctx context.Context, ways []Way) error {
+	if err := x.meetPartner(ctx); err != nil {
+		return err
 	}
 	type try struct {
 		Way
@@ -329,17 +335,22 @@ type talker struct {
 	body       string
 	next       int64
 	said       []int64 // that was taken
+	at         []int64 // when each of these was given, CLOCK_MONOTONIC in ns
+	refused    int     // that was not
 }
 
 // say says the next thing.
 func (t *talker) say(ctx context.Context) (int64, error) {
 	seq := scenarios.FirstSeq + t.next
 	t.next++
+	at := t.x.env.Now()
 	err := t.peer.Send(ctx, scenarios.Message{Room: t.room, From: t.from, Seq: seq, Body: cmp.Or(t.body, "is anybody there?")})
-	if err == nil {
-		t.said = append(t.said, seq)
+	if err != nil {
+		t.refused++
+		return seq, err
 	}
-	return seq, err
+	t.said, t.at = append(t.said, seq), append(t.at, at)
+	return seq, nil
 }
 
 // exchange says something and waits until it is back.
