@@ -13,11 +13,12 @@ import (
 
 // BadInput is something that a client over polling should not send, or not like
 // this. There is no rule of the protocol for each of them: what a server does is
-// told, not judged. rawws/fallback.go refuses each with a status and a reason,
+// told, not judged. rawws/fallback.go refuses what is unknown, malformed, out of
+// order or too large with a status and a reason, passes over what is replayed,
 // and goes on; its tests say so.
 type BadInput struct {
-	Name  string
-	About string
+	Name  string `json:"name"`
+	About string `json:"about"`
 	send  func(*intruder)
 }
 
@@ -70,16 +71,19 @@ func BadInputs() []BadInput {
 
 // BadAnswer is what a server did.
 type BadAnswer struct {
-	Input     BadInput
-	Answers   []string // "400 Bad Request", or "no answer"
-	Own       bool     // the session that was used is still there
-	Bystander bool     // and so is somebody else's
+	Input     BadInput `json:"input"`
+	Answers   []string `json:"answers"`   // "400", or "no answer"
+	Own       bool     `json:"own"`       // the session that was used is still there
+	Bystander bool     `json:"bystander"` // and so is somebody else's
 }
+
+// Status is what was answered: "400", or "200, no answer" to two requests.
+func (a BadAnswer) Status() string { return strings.Join(a.Answers, ", ") }
 
 // String returns the answer as a row of a table has it.
 func (a BadAnswer) String() string {
 	lives := map[bool]string{true: "lives", false: "ended"}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |", a.Input.Name, a.Input.About, strings.Join(a.Answers, ", "), lives[a.Own], lives[a.Bystander])
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |", a.Input.Name, a.Input.About, a.Status(), lives[a.Own], lives[a.Bystander])
 }
 
 // unanswered is how long an answer is waited for, and at which a poll ends that
@@ -100,12 +104,16 @@ func (t Target) Misuse(ctx context.Context, s Servers) ([]BadAnswer, error) {
 	var all []BadAnswer
 	for _, input := range BadInputs() {
 		i := &intruder{ctx: ctx, version: t.Version, base: s.Calm}
-		var err error
-		if i.bystander, err = i.open(); err == nil {
-			i.sid, err = i.open()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: open a session: %w", input.Name, err)
+		for _, sid := range []*string{&i.bystander, &i.sid} {
+			var err error
+			for tries := 1; ; tries++ {
+				if *sid, err = i.open(); err == nil || t.Flaky == "" || tries == mostTries {
+					break
+				}
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: open a session: %w", input.Name, err)
+			}
 		}
 		input.send(i)
 		all = append(all, BadAnswer{input, i.answers, i.lives(i.sid), i.lives(i.bystander)})
