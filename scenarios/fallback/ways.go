@@ -28,13 +28,25 @@ type experiment struct {
 
 const partnerName = "partner"
 
-// begin starts the server and a process for clients.
-func (x *experiment) begin(ctx context.Context) (err error) {
-	if x.node, err = x.env.Serve(ctx, x.stack, scenarios.ServerConfig{}); err != nil {
-		return err
-	}
-	x.crew, err = x.env.Clients(ctx, x.stack)
-	return err
+// begin starts the server and a process for clients, both at once: Node takes a
+// while.
+func (x *experiment) begin(ctx context.Context) error {
+	var errs [2]error
+	var both sync.WaitGroup
+	both.Go(func() {
+		node, err := x.env.Serve(ctx, x.stack, scenarios.ServerConfig{})
+		if errs[0] = err; err == nil {
+			x.node = node
+		}
+	})
+	both.Go(func() {
+		crew, err := x.env.Clients(ctx, x.stack)
+		if errs[1] = err; err == nil {
+			x.crew = crew
+		}
+	})
+	both.Wait()
+	return errors.Join(errs[:]...)
 }
 
 // end ends what begin has started, at once: all that is asked for has been seen,
