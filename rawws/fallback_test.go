@@ -489,3 +489,42 @@ func FuzzParseCaller(f *testing.F) {
 		}
 	})
 }
+
+// TestFallbackLarge has a client that says nothing hear large messages, over
+// either transport, more of them than a queue holds: it reads all, so it has not
+// fallen behind.
+func TestFallbackLarge(t *testing.T) {
+	const messages = 200
+	body := strings.Repeat("x", 64<<10)
+	for _, transport := range []string{scenarios.WebSocket, scenarios.Polling} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			_, url := serveFallback(t, scenarios.ServerConfig{})
+			dial := func(name string) (scenarios.Client, *scenarios.EventLog) {
+				log := new(scenarios.EventLog)
+				c, err := DialFallback(t.Context(), url, scenarios.DialConfig{Name: name, Transports: []string{transport}}, log.Add)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { c.Close() })
+				return c, log
+			}
+			ann, _ := dial("ann")
+			bob, heard := dial("bob")
+			if err := bob.Join(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
+			for n := range messages {
+				m := scenarios.Message{Room: "room", From: "ann", Seq: scenarios.FirstSeq + int64(n), Body: body}
+				if err := ann.Send(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+				// One at a time: who reads is not behind.
+				e := await(t, heard, scenarios.EventMessage, n+1)
+				if e.Message.Seq != m.Seq || len(e.Message.Body) != len(body) {
+					t.Fatalf("message %d: %d with %d bytes", n, e.Message.Seq, len(e.Message.Body))
+				}
+			}
+		})
+	}
+}

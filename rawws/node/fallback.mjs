@@ -199,6 +199,7 @@ export async function dial(url, config, on) {
     let sent = known;
     let told = got;
     let owes = true; // the first frame has the server begin
+    let untold = 0; // bytes that came since anything was said
     let open = true;
     let silent; // ends a WebSocket from which nothing comes
     const heard = () => {
@@ -209,7 +210,9 @@ export async function dial(url, config, on) {
     ws.on('message', (text) => {
       heard();
       try {
+        untold += text.length;
         owes = receive(text.toString()) === 0 || owes;
+        owes ||= untold > opening.limit / 2;
       } catch (error) {
         end(error.message);
       }
@@ -224,6 +227,7 @@ export async function dial(url, config, on) {
         [text, sent] = after(sent);
         told = got;
         owes = false;
+        untold = 0;
         ws.send(text);
       } else await changed;
     }
