@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"wsvsio/internal/record"
 	"wsvsio/rawws"
 	"wsvsio/scenarios"
+	"wsvsio/scenarios/class"
 	"wsvsio/scenarios/fallback"
 )
 
@@ -200,6 +202,223 @@ func TestFallbackBytes(t *testing.T) {
 		if hand[unit] > node[unit]+edge {
 			t.Errorf("%s: by hand %v, Socket.IO on Node %v", unit, hand[unit], node[unit])
 		}
+	}
+}
+
+// TestFallbackLarge says what becomes of messages of 64 KiB over polling, one by
+// one and a hundred at once. socket.io-client 2 posts all that it has in one
+// piece, which go-socket.io's server does not take: the limit is that of a
+// message, and the client of that version is told of none. Version 4 and the one
+// by hand split it.
+func TestFallbackLarge(t *testing.T) {
+	m, can := look(t)
+	for _, s := range can {
+		ends, ok := map[string]bool{"rawws-polling": false, "sio-node-polling": false, "sio-js-polling": true}[s.Name]
+		if !ok {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			cell := fallbackCell(t, m, s, "wire", func(c *scenarios.Case) {
+				c.Size, c.Samples, c.Timers.Limit = 64<<10, 5, 8*time.Second
+			})
+			if cell.Error != "" {
+				t.Fatal(cell.Error)
+			}
+			if got := cell.Labels["burst"]; strings.HasPrefix(got, "ends: ") != ends {
+				t.Errorf("the burst: %q", got)
+			}
+			for unit, has := range map[string]bool{"wire-B/msg": true, "reqs/msg": true, "burst-wire-B/msg": !ends} {
+				if v, ok := cell.Value(unit); ok != has || ok && unit != "reqs/msg" && (v < 2*64<<10 || v > 2.2*64*1024) {
+					t.Errorf("%s: %v, %t", unit, v, ok)
+				}
+			}
+		})
+	}
+}
+
+// TestFallbackReads has clients that say nothing hear large messages, more of
+// them than a queue holds, on a WebSocket that may change its transport: who reads
+// has not fallen behind.
+func TestFallbackReads(t *testing.T) {
+	m, can := look(t)
+	const messages = 100
+	for _, s := range can {
+		if !s.Mode.GoesBack {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			env := NewEnv(t.Context(), m)
+			defer env.Close()
+			node, err := env.Serve(t.Context(), s, scenarios.ServerConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			crew, err := env.Clients(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			meet := func(name string) scenarios.Peer {
+				p, err := crew.Dial(t.Context(), node.URL(), s.Dial(name))
+				if err == nil {
+					err = p.Join(t.Context(), "room")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			ann, bob := meet("ann"), meet("bob")
+			body := strings.Repeat("x", 64<<10)
+			limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			for n := range messages {
+				seq := scenarios.FirstSeq + int64(n)
+				if err := ann.Send(limited, scenarios.Message{Room: "room", From: "ann", Seq: seq, Body: body}); err != nil {
+					t.Fatal(err)
+				}
+				events, err := bob.Await(limited, func(events []scenarios.Event) bool {
+					return slices.ContainsFunc(events, func(e scenarios.Event) bool {
+						return e.Kind == scenarios.EventDown || e.Kind == scenarios.EventMessage && e.Message.Seq == seq
+					})
+				})
+				i := slices.IndexFunc(events, func(e scenarios.Event) bool { return e.Kind == scenarios.EventDown })
+				if err != nil || i >= 0 {
+					t.Fatalf("message %d: %v, %v", n, err, events[max(i, 0)])
+				}
+			}
+		})
+	}
+}
+
+// TestFallbackForward has the clients by hand go through a forward proxy. One that
+// lets CONNECT through carries the WebSocket; where it denies that the rest is
+// requests like any other, and the chat goes on over polling. Where the server
+// speaks TLS all of it takes CONNECT.
+func TestFallbackForward(t *testing.T) {
+	m, can := look(t)
+	for _, s := range can {
+		if !s.Mode.GoesBack {
+			continue
+		}
+		for _, tt := range []struct {
+			kind, want string
+			tls        bool
+		}{
+			{scenarios.PathConnect, scenarios.WebSocket, false},
+			{scenarios.PathNoConnect, scenarios.Polling, false},
+			{scenarios.PathConnect, scenarios.WebSocket, true},
+			{scenarios.PathNoConnect, "", true},
+			// Without a proxy to go through, and polling alone.
+			{scenarios.PathStripUpgrade, scenarios.Polling, true},
+		} {
+			t.Run(fmt.Sprintf("%s/%s/tls=%t", s.Name, tt.kind, tt.tls), func(t *testing.T) {
+				t.Parallel()
+				env := NewEnv(t.Context(), m)
+				defer env.Close()
+				limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				node, err := env.Serve(limited, s, scenarios.ServerConfig{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				path, err := env.Path(limited, scenarios.PathSpec{Kind: tt.kind, TLS: tt.tls}, node)
+				if err != nil {
+					t.Fatal(err)
+				}
+				crew, err := env.Clients(limited, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				peer, err := crew.Dial(limited, path.URL(), path.Through(s.Dial("ann")))
+				if tt.want == "" {
+					if err == nil || class.Of(err) != "403" {
+						t.Errorf("%v, want 403", err)
+					}
+					return
+				}
+				if err == nil {
+					err = peer.Join(limited, "room")
+				}
+				if err == nil {
+					err = peer.Send(limited, scenarios.Message{Room: "room", From: "ann", Seq: scenarios.FirstSeq, Body: "hello"})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				events, err := peer.Await(limited, func(events []scenarios.Event) bool {
+					back, on := false, ""
+					for _, e := range events {
+						back = back || e.Kind == scenarios.EventMessage
+						if e.Transport != "" {
+							on = e.Transport
+						}
+					}
+					// On a slow machine it may poll before it has a WebSocket.
+					return back && on == tt.want
+				})
+				if err != nil {
+					t.Fatalf("%v, having seen %v", err, events)
+				}
+				if got := path.Observed(); got.Requests == 0 || got.Down == 0 {
+					t.Errorf("the proxy has carried %+v", got)
+				}
+			})
+		}
+	}
+}
+
+// TestFallbackIdle holds polling by hand to the bytes and the requests of
+// Socket.IO on Node where nobody says anything, with the same heartbeat and at
+// the same time.
+func TestFallbackIdle(t *testing.T) {
+	m, can := look(t)
+	const interval, beats = 200 * time.Millisecond, 10
+	passed := make(map[string]scenarios.Traffic)
+	paths := make(map[string]scenarios.Path)
+	env := NewEnv(t.Context(), m)
+	defer env.Close()
+	for _, s := range can {
+		if s.Name != "rawws-polling" && s.Name != "sio-node-polling" {
+			continue
+		}
+		node, err := env.Serve(t.Context(), s, scenarios.ServerConfig{PingInterval: interval})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := env.Path(t.Context(), scenarios.PathSpec{Kind: scenarios.PathRelay}, node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		crew, err := env.Clients(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, err := crew.Dial(t.Context(), path.URL(), s.Dial("ann"))
+		if err == nil {
+			err = peer.Join(t.Context(), "ann")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[s.Name] = path
+	}
+	if len(paths) < 2 {
+		t.Skip("needs Node")
+	}
+	for name, path := range paths {
+		passed[name] = path.Observed()
+	}
+	if err := scenarios.Wait(t.Context(), beats*interval); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range paths {
+		passed[name] = path.Observed().Sub(passed[name])
+	}
+	hand, node := passed["rawws-polling"], passed["sio-node-polling"]
+	t.Logf("by hand %+v, Socket.IO on Node %+v", hand, node)
+	if hand.Requests == 0 || hand.Requests > node.Requests || hand.Up+hand.Down > node.Up+node.Down {
+		t.Errorf("by hand %+v, Socket.IO on Node %+v", hand, node)
 	}
 }
 
