@@ -60,6 +60,9 @@
 //	hangs                       it is connected, and what it says does not come back
 //	ends: closed                it was connected, and is no more
 //
+// In wire the name burst says what ended the client, where many large messages at
+// once did; what one message takes has its figures all the same.
+//
 // In switches the account of each direction, by the names up and down, and how
 // many clients ended, and why.
 //

@@ -107,7 +107,12 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 			Once: true, Outcome: true, Abreast: 2, Polling: true, Timers: scenarios.Timers{Limit: 5 * time.Second},
 		})
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
-			cases = append(cases, counted(wire, size, 100))
+			c := counted(wire, size, 100)
+			if c.Timers = defaults; size > 1<<10 {
+				// A burst is megabytes, and others would have to wait for it.
+				c.Samples, c.Abreast = 30, 2
+			}
+			cases = append(cases, c)
 		}
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
 			for _, rate := range []float64{10, 1000} {
