@@ -103,7 +103,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 			cases = append(cases, c)
 		}
 		cases = append(cases, scenarios.Case{
-			Name: switches, Clients: 10, Rate: 50, Window: 100 * time.Millisecond, Samples: 100,
+			Name: switches, Clients: 10, Rate: 50, Window: time.Minute, Samples: 100,
 			Once: true, Outcome: true, Abreast: 2, Polling: true, Timers: scenarios.Timers{Limit: 5 * time.Second},
 		})
 		for _, size := range []int{32, 1 << 10, 64 << 10} {

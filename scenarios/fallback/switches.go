@@ -17,6 +17,9 @@ import (
 // so that something is said before a change is over that takes a few requests.
 const away = 5 * time.Millisecond
 
+// dwell is how long both talk on a WebSocket before it is lost.
+const dwell = 100 * time.Millisecond
+
 // ledger is what became of the messages of one direction.
 type ledger struct {
 	taken   int // by the one that was to send them
@@ -65,14 +68,18 @@ type passage struct {
 }
 
 // switches has clients change their transport, some side by side and then the
-// next ones, until there were as many changes as the case asks for; a client that
-// ends over it counts as one. A client that goes back has its connections cut as
+// next ones, until there were as many changes as the case asks for or its window is
+// over; a client that ends over one counts as one. A client that goes back has its connections cut as
 // often as that takes; of the others each changes once.
 func (x *experiment) switches(ctx context.Context) error {
 	var total passage
 	ends := make(map[string]int)
 	clients, died, fresh := 0, 0, true
-	for total.changes+died < x.c.Samples {
+	for began := time.Now(); total.changes+died < x.c.Samples; {
+		if time.Since(began) > x.c.Window {
+			x.rec.Doubt(fmt.Sprintf("%d of %d changes were tried within %v", total.changes+died, x.c.Samples, x.c.Window))
+			break
+		}
 		if err := x.welcome(ctx, fresh, clients > 0); err != nil {
 			return err
 		}
@@ -220,7 +227,7 @@ func (x *experiment) cross(ctx context.Context, share int, path scenarios.Path, 
 		if err != nil || ended(events) != "" {
 			return ctx.Err()
 		}
-		if err := scenarios.Wait(ctx, x.c.Window); err != nil {
+		if err := scenarios.Wait(ctx, dwell); err != nil {
 			return err
 		}
 		if changes, _ = changed(events); changes >= share || !x.stack.Mode.GoesBack {

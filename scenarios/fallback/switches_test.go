@@ -38,7 +38,7 @@ func TestSwitches(t *testing.T) {
 			env.rooms, env.count = make(map[string][]*peer), make(map[string]int)
 			env.moves, env.back = scenarios.Polling, true
 			c := scenarios.Case{
-				Name: switches, Clients: 2, Samples: 8, Rate: 500, Window: 20 * time.Millisecond,
+				Name: switches, Clients: 2, Samples: 8, Rate: 500, Window: time.Minute,
 				Timers: scenarios.Timers{Limit: 500 * time.Millisecond},
 			}
 			if err := (Scenario{}).Run(t.Context(), env, goesBack, c, rec); err != nil {
