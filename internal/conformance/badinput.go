@@ -86,9 +86,13 @@ func (a BadAnswer) String() string {
 	return fmt.Sprintf("| %s | %s | %s | %s | %s |", a.Input.Name, a.Input.About, a.Status(), lives[a.Own], lives[a.Bystander])
 }
 
-// unanswered is how long an answer is waited for, and at which a poll ends that
-// has nothing to say.
-const unanswered = 2 * time.Second
+// How long an answer is waited for: to a poll, which may have nothing to say and
+// then ends for it, and to anything else, which a busy machine may take a while
+// for.
+const (
+	unanswered = 4 * time.Second
+	patience   = 30 * time.Second
+)
 
 // intruder sends bad input.
 type intruder struct {
@@ -145,7 +149,11 @@ func (i *intruder) url(sid string) string {
 
 // request makes a request and returns its status and body.
 func (i *intruder) request(method, sid, body string) (status, text string) {
-	ctx, cancel := context.WithTimeout(i.ctx, unanswered)
+	limit := patience
+	if method == http.MethodGet {
+		limit = unanswered
+	}
+	ctx, cancel := context.WithTimeout(i.ctx, limit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, i.url(sid), strings.NewReader(body))
 	if err != nil {
