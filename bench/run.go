@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"wsvsio/internal/record"
@@ -158,20 +157,19 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 					if repeat > 0 {
 						order.Shuffle(len(cells), func(a, b int) { cells[a], cells[b] = cells[b], cells[a] })
 					}
-					for group := range slices.Chunk(cells, size) {
-						err := r.run(ctx, group)
-						if errors.Is(err, ErrStopped) && ctx.Err() == nil {
-							// What there is of the round is kept.
-							return errors.Join(err, r.finish(cells))
+					last := repeat == repeats-1
+					err := r.run(ctx, cells, size, func(t *task) error {
+						if last {
+							return r.finish(t)
 						}
-						if err != nil {
-							return err
-						}
-						if repeat == repeats-1 {
-							if err := r.finish(group); err != nil {
-								return err
-							}
-						}
+						return nil
+					})
+					if errors.Is(err, ErrStopped) && ctx.Err() == nil {
+						// What there is of the round is kept.
+						return errors.Join(err, r.finish(cells...))
+					}
+					if err != nil {
+						return err
 					}
 				}
 			}
@@ -211,40 +209,67 @@ type task struct {
 // over reports whether there is nothing more to measure for the cell.
 func (t *task) over() bool { return t.cell.Error != "" || t.cell.Unsupported != "" }
 
-// run measures some cells side by side, once more if they have been before.
-func (r *runner) run(ctx context.Context, tasks []*task) error {
-	select {
-	case <-r.stop:
-		return ErrStopped
-	default:
-	}
-	var running sync.WaitGroup
-	for _, t := range tasks {
-		if r.failures[t.key] >= patience {
-			t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
+// run measures cells, a number of them side by side, once more if they have been
+// before, and calls ended with each that is over. One begins as soon as another is
+// over, for most of the time they wait. When it is told to stop it finishes those
+// that have begun, and calls for none of them.
+func (r *runner) run(ctx context.Context, tasks []*task, abreast int, ended func(*task) error) error {
+	over := make(chan *task)
+	running := 0
+	var err error
+	for {
+		for len(tasks) > 0 && running < abreast && err == nil {
+			select {
+			case <-r.stop:
+				err = ErrStopped
+				continue
+			default:
+			}
+			t := tasks[0]
+			tasks = tasks[1:]
+			if !r.begins(t) {
+				err = ended(t)
+				continue
+			}
+			running++
+			go func() {
+				env := NewEnv(ctx, r.machine)
+				env.Pin(r.cpus)
+				measure(ctx, env, t.scenario, t.stack, r.limit, &t.cell)
+				env.Close()
+				over <- t
+			}()
 		}
-		if r.inapplicable[t.key] || t.over() {
-			continue
+		if running == 0 {
+			return err
 		}
-		if t.cell.Seconds == 0 {
-			r.begin(t.cell)
+		t := <-over
+		running--
+		switch {
+		case ctx.Err() != nil:
+			err = fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+		case err == nil:
+			err = ended(t)
 		}
-		running.Go(func() {
-			env := NewEnv(ctx, r.machine)
-			defer env.Close()
-			env.Pin(r.cpus)
-			measure(ctx, env, t.scenario, t.stack, r.limit, &t.cell)
-		})
 	}
-	running.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))
+}
+
+// begins reports whether a cell is to be measured, and tells of it.
+func (r *runner) begins(t *task) bool {
+	if r.failures[t.key] >= patience {
+		t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
 	}
-	return nil
+	if r.inapplicable[t.key] || t.over() {
+		return false
+	}
+	if t.cell.Seconds == 0 {
+		r.begin(t.cell)
+	}
+	return true
 }
 
 // finish passes on cells that have been measured, each once.
-func (r *runner) finish(tasks []*task) error {
+func (r *runner) finish(tasks ...*task) error {
 	for _, t := range tasks {
 		if t.passed || r.inapplicable[t.key] || t.cell.Seconds == 0 && t.cell.Error == "" {
 			continue
@@ -279,7 +304,7 @@ func measure(ctx context.Context, env environment, sc scenarios.Scenario, s scen
 		err = sc.Run(limited, env, s, cell.Case, recorder{cell})
 	}
 	cell.Seconds += time.Since(begin).Seconds()
-	if err != nil {
+	if err != nil && !errors.Is(err, scenarios.ErrUnsupported) {
 		if died := env.casualties(); died != nil && !strings.Contains(err.Error(), died.Error()) {
 			err = fmt.Errorf("%w; seen as: %w", died, err)
 		}

@@ -32,6 +32,7 @@ func testPrograms() worker.Programs {
 	} {
 		p[name] = worker.Program{Path: scenarios.PathRaw, NewServer: broken.NewServer(f), Dial: rawws.Dial}
 	}
+	p["erring-client"] = worker.Program{Path: scenarios.PathRaw, NewServer: rawws.NewFallbackServer, Dial: dialErring}
 	// One goes wrong when the third of the load's clients connects.
 	for name, third := range map[string]http.HandlerFunc{
 		"crashes": func(http.ResponseWriter, *http.Request) {

@@ -63,6 +63,7 @@ var (
 	defaultOrder  = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}}
 
 	websocketFirst = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}}
+	eitherWay      = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, GoesBack: true}
 	tryAll         = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, TryAll: true}
 
 	comesBack  = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true}
@@ -268,7 +269,7 @@ func Stacks() []scenarios.Stack {
 			Name:     "rawws-fallback",
 			About:    "plain WebSocket with a fallback to long polling by hand, at both ends",
 			Protocol: scenarios.ProtocolRaw,
-			Server:   goRawFallback, Client: goRawFallback, Mode: websocketFirst,
+			Server:   goRawFallback, Client: goRawFallback, Mode: eitherWay,
 			Only: fallbackOnly,
 		},
 		{
@@ -282,7 +283,7 @@ func Stacks() []scenarios.Stack {
 			Name:     "rawws-js-fallback",
 			About:    "the same with both transports, and a client of ws",
 			Protocol: scenarios.ProtocolRaw,
-			Server:   goRawFallback, Client: nodeRawFallback, Mode: websocketFirst,
+			Server:   goRawFallback, Client: nodeRawFallback, Mode: eitherWay,
 			Only: fallbackOnly,
 		},
 		{

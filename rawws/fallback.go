@@ -345,7 +345,8 @@ func (s *fallbackServer) silence() time.Duration {
 
 // opening is what the client of a new session is told.
 func (s *fallbackServer) opening(d *duplex) opening {
-	return opening{d.id, int(s.cfg.ReadLimit), s.silence().Milliseconds()}
+	limit := min(int(s.cfg.ReadLimit), s.cfg.QueueBytes)
+	return opening{d.id, limit, s.silence().Milliseconds()}
 }
 
 // find returns the session of a request.
@@ -514,7 +515,8 @@ func (d *duplex) end() {
 
 // pass keeps a frame of the chat for the client. One that has fallen behind is
 // disconnected. It may have got more than it has acknowledged, so that is later
-// than where the queue of a connection is full.
+// than where the queue of a connection is full: of large messages a full queue
+// may be on its way, and another one that comes back of what it says.
 func (d *duplex) pass(f []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -527,7 +529,7 @@ func (d *duplex) pass(f []byte) {
 	}
 	cfg := d.server.cfg
 	if len(d.kept) > 16*cfg.Queue ||
-		len(d.kept) > 1 && d.bytes > cfg.QueueBytes {
+		len(d.kept) > 1 && d.bytes > 4*cfg.QueueBytes {
 		d.Close()
 	}
 	if !d.corked {
@@ -761,7 +763,8 @@ type fallbackClient struct {
 	state sync.Mutex
 	half
 	turn    int64
-	owes    bool // an answer to a heartbeat
+	owes    bool // an answer: to a heartbeat, or that it has got so much
+	untold  int  // bytes that it has got since it last said anything
 	leaving bool // one of the two has said goodbye
 }
 
@@ -1002,7 +1005,9 @@ func (c *fallbackClient) receive(text []byte) error {
 	}
 	c.state.Lock()
 	messages, err := c.half.receive(b)
-	c.owes = c.owes || len(b.messages) == 0
+	c.untold += len(text)
+	c.owes = c.owes || len(b.messages) == 0 ||
+		c.untold > c.opening.Limit/2
 	c.change()
 	c.state.Unlock()
 	for _, e := range messages {
@@ -1056,7 +1061,7 @@ func (c *fallbackClient) write(
 		}
 		var text []byte
 		text, sent = c.after(sent, c.opening.Limit)
-		told, due, c.owes = c.got, false, false
+		told, due, c.owes, c.untold = c.got, false, false, 0
 		c.state.Unlock()
 		limit := time.Now().Add(scenarios.Defaults.WriteTimeout)
 		conn.SetWriteDeadline(limit)

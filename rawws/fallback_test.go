@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -486,6 +487,180 @@ func FuzzParseCaller(f *testing.F) {
 		}
 		if again, err := parseCaller(c.String()); err != nil || again != c {
 			t.Fatalf("%q: %+v, then %+v, %v", text, c, again, err)
+		}
+	})
+}
+
+// TestFallbackLarge has a client that says nothing hear large messages, over
+// either transport, more of them than a queue holds: it reads all, so it has not
+// fallen behind.
+func TestFallbackLarge(t *testing.T) {
+	const messages = 200
+	body := strings.Repeat("x", 64<<10)
+	for _, transport := range []string{scenarios.WebSocket, scenarios.Polling} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			_, url := serveFallback(t, scenarios.ServerConfig{})
+			dial := func(name string) (scenarios.Client, *scenarios.EventLog) {
+				log := new(scenarios.EventLog)
+				c, err := DialFallback(t.Context(), url, scenarios.DialConfig{Name: name, Transports: []string{transport}}, log.Add)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { c.Close() })
+				return c, log
+			}
+			ann, _ := dial("ann")
+			bob, heard := dial("bob")
+			if err := bob.Join(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
+			for n := range messages {
+				m := scenarios.Message{Room: "room", From: "ann", Seq: scenarios.FirstSeq + int64(n), Body: body}
+				if err := ann.Send(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+				// One at a time: who reads is not behind.
+				e := await(t, heard, scenarios.EventMessage, n+1)
+				if e.Message.Seq != m.Seq || len(e.Message.Body) != len(body) {
+					t.Fatalf("message %d: %d with %d bytes", n, e.Message.Seq, len(e.Message.Body))
+				}
+			}
+		})
+	}
+}
+
+// FuzzFallbackEndpoint has one client post what goes on, what was posted before,
+// what comes too early and what is too long, several times at once, and poll
+// several times at once, while another one sends anything at all. A third hears
+// each message of the first once and in order; a fourth notices nothing.
+func FuzzFallbackEndpoint(f *testing.F) {
+	f.Add([]byte{0, 1, 1, 1, 2, 3, 0, 2, 3, 1, 4, 0, 5, 2, 6, 1, 7, 4}, "1 0", "1 0 SID")
+	f.Add([]byte{0, 3, 1, 0, 1, 2, 5, 3, 7, 0, 7, 3, 0, 1}, "1 0\nchat{\"room\":\"room\"}", "9 9 SID")
+	f.Add([]byte{7, 1, 7, 2, 7, 3, 4, 1, 3, 3, 2, 2}, "1 0\n"+`{"type":"bye"}`, "1 0 BYSTANDER")
+	f.Fuzz(func(t *testing.T, script []byte, raw, who string) {
+		chat, err := NewFallbackServer(scenarios.ServerConfig{ReadLimit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var polls sync.WaitGroup
+		defer func() {
+			cancel()
+			polls.Wait()
+			over, cancel := context.WithCancel(context.Background())
+			cancel() // nobody is to be waited for
+			chat.Shutdown(over)
+		}()
+		ask := func(method, caller, body string) (int, string) {
+			r := httptest.NewRequestWithContext(ctx, method, scenarios.PathRaw, strings.NewReader(body))
+			if caller != "" {
+				r.Header.Set(chatHeader, caller)
+			}
+			w := httptest.NewRecorder()
+			chat.ServeHTTP(w, r)
+			text := strings.TrimSpace(w.Body.String())
+			if w.Code >= 400 && text == "" || w.Code >= 500 {
+				t.Errorf("%s %q %q: status %d, %q", method, caller, body, w.Code, text)
+			}
+			return w.Code, text
+		}
+		begin := func() string {
+			var o opening
+			if status, text := ask(http.MethodPost, "", ""); status != http.StatusOK || json.Unmarshal([]byte(text), &o) != nil {
+				t.Fatalf("status %d, %q", status, text)
+			}
+			return o.Session
+		}
+		talker, listener, bystander, stranger := begin(), begin(), begin(), begin()
+		// Only who has been told of a room can say something in it.
+		join := func(id, room string) {
+			line := fmt.Sprintf("1 0\n"+`{"type":"join","id":1,"data":{"room":%q}}`, room)
+			if status, text := ask(http.MethodPost, "1 0 "+id, line); status != http.StatusNoContent {
+				t.Fatalf("status %d, %q", status, text)
+			}
+			if _, text := ask(http.MethodGet, "1 0 "+id, ""); text != "1 1\n"+`{"type":"ack","id":1}` {
+				t.Fatalf("%q", text)
+			}
+		}
+		room, own := talker+listener, bystander+listener
+		join(listener, room)
+		join(bystander, own)
+
+		said := int64(0) // by the talker, and taken
+		batch := func(first int64, n int) string {
+			text := fmt.Sprint(first, " 0")
+			for i := range int64(n) {
+				text += fmt.Sprintf("\nchat{\"room\":%q,\"seq\":%d}", room, first+i)
+			}
+			return text
+		}
+		want := func(status int, text string, wanted int) {
+			t.Helper()
+			if status != wanted {
+				t.Errorf("status %d, %q, want %d", status, text, wanted)
+			}
+		}
+		for ; len(script) >= 2 && said < 500; script = script[2:] {
+			n := int(script[1]%4) + 1
+			switch script[0] % 8 {
+			case 0: // what goes on
+				status, text := ask(http.MethodPost, "1 0 "+talker, batch(said+1, n))
+				want(status, text, http.StatusNoContent)
+				said += int64(n)
+			case 1: // the same several times at once, with what was taken before
+				first := max(1, said-1)
+				var all sync.WaitGroup
+				for range n {
+					all.Go(func() { ask(http.MethodPost, "1 0 "+talker, batch(first, n+2)) })
+				}
+				all.Wait()
+				said = max(said, first+int64(n)+1)
+			case 2: // what was taken before
+				first := max(1, said-int64(n)+1)
+				status, text := ask(http.MethodPost, "1 0 "+talker, batch(first, int(said-first+1)))
+				want(status, text, http.StatusNoContent)
+			case 3: // what comes too early
+				status, text := ask(http.MethodPost, "1 0 "+talker, batch(said+1+int64(n), n))
+				want(status, text, http.StatusConflict)
+			case 4: // what is too long
+				status, text := ask(http.MethodPost, "1 0 "+talker, batch(said+1, n)+strings.Repeat(" ", 1000))
+				want(status, text, http.StatusRequestEntityTooLarge)
+			case 5: // what is half right: none of it is taken
+				status, text := ask(http.MethodPost, "1 0 "+talker, batch(said+1, n)+"\nchat{")
+				want(status, text, http.StatusBadRequest)
+			case 6: // several polls at once, of which the last one waits
+				for range n {
+					polls.Go(func() { ask(http.MethodGet, "1 0 "+talker, "") })
+				}
+			case 7: // anything at all
+				ids := strings.NewReplacer("SID", stranger, "BYSTANDER", bystander[:len(bystander)-1], "TALKER", strings.ToLower(talker))
+				method := []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPost}[n-1]
+				ask(method, ids.Replace(who), raw)
+			}
+		}
+
+		heard, next := int64(0), int64(1)
+		for heard < said {
+			status, text := ask(http.MethodGet, fmt.Sprint("1 ", next, " ", listener), "")
+			b, err := parseBatch([]byte(text))
+			if status != http.StatusOK || err != nil || b.first != next+1 {
+				t.Fatalf("status %d, %q, %v after %d", status, text, err, next)
+			}
+			for _, e := range b.messages {
+				if heard++; e.Data.Seq != heard {
+					t.Fatalf("message %d, want %d", e.Data.Seq, heard)
+				}
+			}
+			next += int64(len(b.messages))
+		}
+		if heard != said {
+			t.Errorf("%d messages were heard, %d said", heard, said)
+		}
+		status, text := ask(http.MethodPost, "1 1 "+bystander, fmt.Sprintf("2 1\nchat{\"room\":%q,\"body\":\"there\"}", own))
+		want(status, text, http.StatusNoContent)
+		if _, text := ask(http.MethodGet, "1 1 "+bystander, ""); text != fmt.Sprintf("2 2\nchat{\"room\":%q,\"from\":\"\",\"seq\":0,\"body\":\"there\"}", own) {
+			t.Errorf("the bystander hears %q", text)
 		}
 	})
 }

@@ -58,6 +58,10 @@ type Mode struct {
 	// TryAll has it go on to the next one when it cannot open the first.
 	TryAll bool `json:"tryAll,omitempty"`
 
+	// GoesBack has it go on over another transport, in the same session, when
+	// it loses the WebSocket that it is on.
+	GoesBack bool `json:"goesBack,omitempty"`
+
 	Reconnect bool `json:"reconnect,omitempty"` // it comes back by itself
 	Resume    bool `json:"resume,omitempty"`    // and goes on where it was; the server keeps what it missed
 	Retries   int  `json:"retries,omitempty"`   // how often it sends a message again that is not acknowledged

@@ -39,6 +39,9 @@ type checkedTarget struct {
 	Results  []conformance.Result  `json:"results"`
 	Meetings []conformance.Meeting `json:"meetings"` // with a client of the other version
 
+	// Misuse is what it does with bad input over polling.
+	Misuse []conformance.BadAnswer `json:"misuse"`
+
 	// Client is what the library's own client of the other version says, "" if
 	// that was not tried.
 	Client string `json:"client,omitempty"`
@@ -118,15 +121,18 @@ func protocolOf(v conformance.Version) scenarios.Protocol {
 	return scenarios.ProtocolEIO4
 }
 
-// check starts the two servers of a target and runs its checks.
+// check starts the servers of a target and runs its checks. Bad input has one of
+// its own: what comes of that is not to be what a check has left behind.
 func (c *call) check(machine bench.Machine, t conformance.Target, s scenarios.Stack) (checked checkedTarget, err error) {
 	checked.Target = t
 	ctx, cancel := c.untilStopped()
 	defer cancel()
 	env := bench.NewEnv(ctx, machine)
 	defer env.Close()
-	var servers conformance.Servers
-	for url, cfg := range map[*string]scenarios.ServerConfig{&servers.Calm: conformance.Calm, &servers.Hasty: conformance.Hasty} {
+	var servers, misused conformance.Servers
+	for url, cfg := range map[*string]scenarios.ServerConfig{
+		&servers.Calm: conformance.Calm, &servers.Hasty: conformance.Hasty, &misused.Calm: conformance.Calm,
+	} {
 		node, err := env.Serve(ctx, s, cfg)
 		if err != nil {
 			return checked, err
@@ -137,6 +143,9 @@ func (c *call) check(machine bench.Machine, t conformance.Target, s scenarios.St
 	}
 	if checked.Results, err = t.Run(ctx, servers); err == nil {
 		checked.Meetings, err = t.Meet(ctx, servers)
+	}
+	if err == nil {
+		checked.Misuse, err = t.Misuse(ctx, misused)
 	}
 	if err == nil {
 		checked.Client, err = refusal(ctx, env, machine, t, servers.Calm)
@@ -252,5 +261,33 @@ func (d conformanceDoc) sheets() []report.Sheet {
 		}
 		rules.Notes = append(rules.Notes, text+")")
 	}
-	return []report.Sheet{s, met, rules}
+	return []report.Sheet{s, met, d.misuse(), rules}
+}
+
+// misuse is what the servers do with bad input. Most of it leaves all sessions as
+// they were; what does not is said.
+func (d conformanceDoc) misuse() report.Sheet {
+	s := report.Sheet{Title: "what the servers do with bad input over polling", Head: []string{"input"}}
+	for _, t := range d.Targets {
+		s.Head = append(s.Head, t.Name)
+	}
+	s.Texts = len(s.Head)
+	for i, input := range conformance.BadInputs() {
+		row := []string{input.Name}
+		for _, t := range d.Targets {
+			a := t.Misuse[i]
+			text := a.Status()
+			if !a.Own {
+				text += "; the session has ended"
+			}
+			if !a.Bystander {
+				text += "; another's has ended"
+			}
+			row = append(row, text)
+		}
+		s.Rows = append(s.Rows, row)
+		s.Notes = append(s.Notes, input.Name+": "+input.About)
+	}
+	s.Notes = append(s.Notes, "There is no rule for it, so this is told and not judged. The fallback of rawws refuses what is unknown, malformed, out of order or too large with a status and a reason, passes over what is replayed, and ends no session for it; its tests hold it to that.")
+	return s
 }

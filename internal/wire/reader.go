@@ -134,9 +134,14 @@ func (r *Reader) frame(in []byte, found func(Message)) (size int, err error) {
 // bytes long.
 func (r *Reader) text(text []byte, size int, found func(Message)) {
 	if text = bytes.TrimLeft(text, space); !bytes.HasPrefix(text, []byte("{")) {
-		r.events(text, size, found)
+		r.body(text, size, found)
 		return
 	}
+	r.envelope(text, size, found)
+}
+
+// envelope looks into a message of a plain WebSocket.
+func (r *Reader) envelope(text []byte, size int, found func(Message)) {
 	var e struct {
 		Type string
 		Data object
@@ -144,6 +149,33 @@ func (r *Reader) text(text []byte, size int, found func(Message)) {
 	if json.Unmarshal(text, &e) == nil && e.Type == "chat" {
 		r.take(e.Data, size, found)
 	}
+}
+
+// body looks into what several messages can be in: a payload of Socket.IO, or a
+// batch of the fallback by hand, whichever of its transports it comes over.
+func (r *Reader) body(text []byte, size int, found func(Message)) {
+	first, lines, ok := bytes.Cut(text, []byte("\n"))
+	if !ok || !beginsBatch(first) {
+		r.events(text, size, found)
+		return
+	}
+	for line := range bytes.SplitSeq(lines, []byte("\n")) {
+		data, short := bytes.CutPrefix(line, []byte("chat"))
+		var m object
+		switch {
+		case !short:
+			r.envelope(line, size, found)
+		case json.Unmarshal(data, &m) == nil:
+			r.take(m, size, found)
+		}
+	}
+}
+
+// beginsBatch reports whether a line is the first of a batch: two numbers.
+func beginsBatch(line []byte) bool {
+	first, got, ok := bytes.Cut(line, []byte(" "))
+	return ok && len(first) > 0 && len(got) > 0 &&
+		len(bytes.Trim(first, "0123456789")) == 0 && len(bytes.Trim(got, "0123456789")) == 0
 }
 
 // object is that of a message, as far as it is looked at.
@@ -269,12 +301,12 @@ func (r *Reader) exchange(in []byte, found func(Message)) (size int, err error) 
 	case h.chunked:
 		body, n, err := joinChunks(in[head:])
 		if size = head + n; err == nil && size <= len(in) {
-			r.events(body, size, found)
+			r.body(body, size, found)
 		}
 		return size, err
 	}
 	if size = head + h.length; size <= len(in) {
-		r.events(in[head:size], size, found)
+		r.body(in[head:size], size, found)
 	}
 	return size, nil
 }

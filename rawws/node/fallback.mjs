@@ -129,13 +129,15 @@ export async function dial(url, config, on) {
   // ask makes a request and resolves to the text of its answer.
   function ask(method, who, body, signal) {
     const address = new URL('/ws', url);
-    const { request } = address.protocol === 'https:' ? https : http;
-    const headers = who ? { Chat: who } : {};
+    const headers = { Host: address.host };
+    if (who) headers.Chat = who;
     if (config.origin) headers.Origin = config.origin;
     if (method === 'POST') headers['Content-Length'] = Buffer.byteLength(body);
     return new Promise((resolve, reject) => {
-      const options = { method, headers, signal, ...through(config) };
-      const req = request(address, { ...options, agent: keep }, (res) => {
+      const options = { method, headers, signal, ca: config.ca, agent: keep };
+      if (asksProxy) options.path = address.href;
+      const target = asksProxy ? config.proxy : address;
+      const req = web.request(target, options, (res) => {
         let text = '';
         res.setEncoding('utf8');
         res.on('data', (piece) => (text += piece));
@@ -199,6 +201,7 @@ export async function dial(url, config, on) {
     let sent = known;
     let told = got;
     let owes = true; // the first frame has the server begin
+    let untold = 0; // bytes that came since anything was said
     let open = true;
     let silent; // ends a WebSocket from which nothing comes
     const heard = () => {
@@ -209,7 +212,9 @@ export async function dial(url, config, on) {
     ws.on('message', (text) => {
       heard();
       try {
+        untold += text.length;
         owes = receive(text.toString()) === 0 || owes;
+        owes ||= untold > opening.limit / 2;
       } catch (error) {
         end(error.message);
       }
@@ -224,6 +229,7 @@ export async function dial(url, config, on) {
         [text, sent] = after(sent);
         told = got;
         owes = false;
+        untold = 0;
         ws.send(text);
       } else await changed;
     }
@@ -330,7 +336,13 @@ export async function dial(url, config, on) {
     opening = JSON.parse(await ask('POST', '', '', late));
   }
 
-  const keep = through(config).agent ?? new http.Agent({ keepAlive: true });
+  // As in a browser, plain HTTP is asked of a proxy, and all else goes through
+  // CONNECT, which it may deny.
+  const secure = new URL(url).protocol === 'https:';
+  const web = secure ? https : http;
+  const asksProxy = config.proxy && !secure;
+  const tunnel = secure && through(config).agent;
+  const keep = tunnel || new web.Agent({ keepAlive: true });
   let ws;
   try {
     ws = await first();

@@ -16,7 +16,13 @@
 //  3. The client says a last word. It works if that comes back, too.
 //
 // The case ways takes all of them side by side, on one server; each is also a
-// case of its own. The others ask what it costs, on each transport alone:
+// case of its own. The case switches has clients change their transport a hundred
+// times: a client that polls first goes over to a WebSocket, and of one that goes
+// back all connections are reset whenever it is on a WebSocket. Both talk all the
+// while, through a path that keeps a record of what crossed it, so that of each
+// message it is known what became of it. A client that ends over a change counts
+// as one; the next ones have a server of their own then. The others ask what it
+// costs, on each transport alone:
 //
 //	wire      one message at a time, then a hundred at once: what the stack's own client and its server
 //	          put on the wire
@@ -32,6 +38,10 @@
 //	lost-up, lost-down   messages that the client took, or that the partner said to it, and that never
 //	                arrived, in each way in which the client was up
 //	dup, reordered  messages that arrived twice, or after a later one
+//	sent-up, sent-down   in switches: messages that were taken
+//	lost-unwritten, lost-cut, lost-undelivered   there, those lost: never written to a connection of
+//	                the client; written, and cut off with it; arrived, and not passed on
+//	refused, died   there, messages that were not taken, and clients that ended
 //	reqs/msg, wire-B/msg    HTTP requests and bytes, both directions, for each message and its return
 //	burst-reqs/msg, burst-wire-B/msg   the same where a hundred are said at once
 //	rtt-p50-sec, rtt-p99-sec   in wire: from when the client's process is told to say something until
@@ -49,6 +59,12 @@
 //	fails: 403                  it does not connect: an HTTP status, "closed", or "silence"
 //	hangs                       it is connected, and what it says does not come back
 //	ends: closed                it was connected, and is no more
+//
+// In wire the name burst says what ended the client, where many large messages at
+// once did; what one message takes has its figures all the same.
+//
+// In switches the account of each direction, by the names up and down, and how
+// many clients ended, and why.
 //
 // # Failure
 //

@@ -44,11 +44,12 @@ func Ways() []Way {
 
 // The cases that are no ways.
 const (
-	allWays = "ways"
-	wire    = "wire"
-	echo    = "echo"
-	crowd   = "crowd"
-	idle    = "idle"
+	allWays  = "ways"
+	switches = "switches"
+	wire     = "wire"
+	echo     = "echo"
+	crowd    = "crowd"
+	idle     = "idle"
 )
 
 // The time that a client has. An upgrade takes milliseconds, and socket.io-client
@@ -101,8 +102,17 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 			c.Clients, c.Window, c.Timers = 10, 2*time.Second, defaults
 			cases = append(cases, c)
 		}
+		cases = append(cases, scenarios.Case{
+			Name: switches, Clients: 10, Rate: 50, Window: time.Minute, Samples: 100,
+			Once: true, Outcome: true, Abreast: 2, Polling: true, Timers: scenarios.Timers{Limit: 5 * time.Second},
+		})
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
-			cases = append(cases, counted(wire, size, 100))
+			c := counted(wire, size, 100)
+			if c.Timers = defaults; size > 1<<10 {
+				// A burst is megabytes, and others would have to wait for it.
+				c.Samples, c.Abreast = 30, 2
+			}
+			cases = append(cases, c)
 		}
 		for _, size := range []int{32, 1 << 10, 64 << 10} {
 			for _, rate := range []float64{10, 1000} {
@@ -128,7 +138,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 
 // Check implements scenarios.Checker.
 func (Scenario) Check(c scenarios.Case) error {
-	if slices.Contains([]string{wire, echo, crowd, idle}, c.Name) {
+	if slices.Contains([]string{switches, wire, echo, crowd, idle}, c.Name) {
 		return nil
 	}
 	_, err := waysOf(c)
@@ -164,13 +174,22 @@ func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 		if len(s.Mode.Transports) > 1 {
 			return scenarios.Unsupported("what a transport costs is asked of the stacks with that one alone")
 		}
+	case switches:
+		if t := s.Mode.Transports; len(t) < 2 {
+			return scenarios.Unsupported("it has one transport alone")
+		} else if t[0] == scenarios.WebSocket && !s.Mode.GoesBack {
+			return scenarios.Unsupported("once it is connected it stays on the transport that it is on")
+		}
 	}
 	defer func() { err = errors.Join(err, x.end(ctx)) }()
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
-	if c.Name == wire {
+	switch c.Name {
+	case wire:
 		return x.wire(ctx)
+	case switches:
+		return x.switches(ctx)
 	}
 	ways, err := waysOf(c)
 	if err != nil {

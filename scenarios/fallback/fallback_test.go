@@ -83,13 +83,15 @@ type fake struct {
 	dial   error
 	deaf   bool   // what anybody says to the client is lost
 	breaks bool   // the client goes down with its second message
-	moves  string // transport that the client goes over to when it is up, or when it is forbidden the other
+	moves  string // transport that the client goes over to when it is forbidden the other
+	back   bool   // and it is back on the other at once
 	harm   harm
 
 	mu      sync.Mutex
 	rooms   map[string][]*peer
 	count   map[string]int // messages said, by sender
-	held    []func()
+	held    map[string][]func()
+	paths   int
 	lacking int // clients without WebSocket
 	forbade int
 	ended   int
@@ -106,7 +108,10 @@ func (f *fake) Clients(context.Context, scenarios.Stack) (scenarios.Crew, error)
 }
 
 func (f *fake) Path(_ context.Context, spec scenarios.PathSpec, _ ...scenarios.Node) (scenarios.Path, error) {
-	return &fakePath{f: f}, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paths++
+	return &fakePath{f: f, url: fmt.Sprint("http://path-", f.paths)}, nil
 }
 
 type fakeNode struct {
@@ -119,10 +124,11 @@ func (n fakeNode) Kill() error { n.f.end(); return nil }
 
 type fakePath struct {
 	scenarios.Plain
-	f *fake
+	f   *fake
+	url string
 }
 
-func (p *fakePath) URL() string                  { return "http://path" }
+func (p *fakePath) URL() string                  { return p.url }
 func (p *fakePath) Observed() scenarios.Traffic  { return scenarios.Traffic{} }
 func (p *fakePath) Record() scenarios.PathRecord { return scenarios.PathRecord{} }
 func (p *fakePath) Close() error                 { p.f.end(); return nil }
@@ -132,8 +138,11 @@ func (p *fakePath) Fault(f scenarios.Fault) (scenarios.Harm, error) {
 	p.f.forbade++
 	for _, members := range p.f.rooms {
 		for _, m := range members {
-			if m.client && p.f.moves != "" {
-				m.Add(scenarios.Event{Kind: scenarios.EventTransport, Transport: p.f.moves})
+			if m.url == p.url && p.f.moves != "" && ended(m.Events()) == "" {
+				m.Add(scenarios.Event{Kind: scenarios.EventTransport, At: p.f.Now(), Transport: p.f.moves})
+				if p.f.back {
+					m.Add(scenarios.Event{Kind: scenarios.EventTransport, At: p.f.Now(), Transport: scenarios.WebSocket})
+				}
 			}
 		}
 	}
@@ -154,7 +163,7 @@ type fakeCrew struct {
 func (c fakeCrew) Kill() error { c.f.end(); return nil }
 
 func (c fakeCrew) Dial(_ context.Context, url string, cfg scenarios.DialConfig) (scenarios.Peer, error) {
-	p := &peer{f: c.f, client: url == "http://path"}
+	p := &peer{f: c.f, url: url, client: strings.HasPrefix(url, "http://path")}
 	if p.client && c.f.dial != nil {
 		return nil, c.f.dial
 	}
@@ -172,6 +181,7 @@ func (c fakeCrew) Dial(_ context.Context, url string, cfg scenarios.DialConfig) 
 type peer struct {
 	scenarios.EventLog
 	f      *fake
+	url    string
 	client bool
 }
 
@@ -212,15 +222,18 @@ func (p *peer) Send(_ context.Context, m scenarios.Message) error {
 		}
 	}
 	if second && f.harm.from == who && f.harm.what == "delay" {
-		f.held = append(f.held, deliver)
+		if f.held == nil {
+			f.held = make(map[string][]func())
+		}
+		f.held[m.From] = append(f.held[m.From], deliver)
 		return nil
 	}
 	deliver()
 	if !second && f.harm.from == who {
-		for _, held := range f.held {
+		for _, held := range f.held[m.From] {
 			held()
 		}
-		f.held = nil
+		delete(f.held, m.From)
 	}
 	return nil
 }

@@ -28,13 +28,25 @@ type experiment struct {
 
 const partnerName = "partner"
 
-// begin starts the server and a process for clients.
-func (x *experiment) begin(ctx context.Context) (err error) {
-	if x.node, err = x.env.Serve(ctx, x.stack, scenarios.ServerConfig{}); err != nil {
-		return err
-	}
-	x.crew, err = x.env.Clients(ctx, x.stack)
-	return err
+// begin starts the server and a process for clients, both at once: Node takes a
+// while.
+func (x *experiment) begin(ctx context.Context) error {
+	var errs [2]error
+	var both sync.WaitGroup
+	both.Go(func() {
+		node, err := x.env.Serve(ctx, x.stack, scenarios.ServerConfig{})
+		if errs[0] = err; err == nil {
+			x.node = node
+		}
+	})
+	both.Go(func() {
+		crew, err := x.env.Clients(ctx, x.stack)
+		if errs[1] = err; err == nil {
+			x.crew = crew
+		}
+	})
+	both.Wait()
+	return errors.Join(errs[:]...)
 }
 
 // end ends what begin has started, at once: all that is asked for has been seen,
@@ -101,18 +113,24 @@ func (o *outcome) String() string {
 	return text
 }
 
-// ways has clients take ways, all side by side.
-func (x *experiment) ways(ctx context.Context, ways []Way) error {
-	// The partner is there before, on a WebSocket if the stack has one.
+// meetPartner connects the partner, on a WebSocket if the stack has one.
+func (x *experiment) meetPartner(ctx context.Context) (err error) {
 	cfg := x.config(partnerName)
 	if slices.Contains(cfg.Transports, scenarios.WebSocket) {
 		cfg.Transports = []string{scenarios.WebSocket}
 	}
 	limited, cancel := x.limit(ctx, 4)
 	defer cancel()
-	var err error
 	if x.partner, err = x.crew.Dial(limited, x.node.URL(), cfg); err != nil {
 		return fmt.Errorf("partner: %w", err)
+	}
+	return nil
+}
+
+// ways has clients take ways, all side by side.
+func (x *experiment) ways(ctx context.Context, ways []Way) error {
+	if err := x.meetPartner(ctx); err != nil {
+		return err
 	}
 	type try struct {
 		Way
@@ -329,17 +347,22 @@ type talker struct {
 	body       string
 	next       int64
 	said       []int64 // that was taken
+	at         []int64 // when each of these was given, CLOCK_MONOTONIC in ns
+	refused    int     // that was not
 }
 
 // say says the next thing.
 func (t *talker) say(ctx context.Context) (int64, error) {
 	seq := scenarios.FirstSeq + t.next
 	t.next++
+	at := t.x.env.Now()
 	err := t.peer.Send(ctx, scenarios.Message{Room: t.room, From: t.from, Seq: seq, Body: cmp.Or(t.body, "is anybody there?")})
-	if err == nil {
-		t.said = append(t.said, seq)
+	if err != nil {
+		t.refused++
+		return seq, err
 	}
-	return seq, err
+	t.said, t.at = append(t.said, seq), append(t.at, at)
+	return seq, nil
 }
 
 // exchange says something and waits until it is back.
