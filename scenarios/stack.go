@@ -28,24 +28,29 @@ const (
 	XHRMultipart = "xhr-multipart" // of Socket.IO 0.6: multipart/x-mixed-replace
 )
 
-// Program is one end of a stack: a chat of this binary or a Node module. One of
-// the two fields is set; neither is for the client of a stack that has none.
+// Program is one end of a stack: a chat of this binary, a Node module, or a page
+// in a browser. One of the three fields is set; none is for the client of a stack
+// that has none.
 type Program struct {
-	Go   string `json:"go,omitempty"`   // name under which bench lists it: "rawws"
-	Node string `json:"node,omitempty"` // path in the repository: "rawws/node/server.mjs"
+	Go      string `json:"go,omitempty"`      // name under which bench lists it: "rawws"
+	Node    string `json:"node,omitempty"`    // path in the repository: "rawws/node/server.mjs"
+	Browser string `json:"browser,omitempty"` // what the browser is called: "Chromium"
 
-	// Packages is the folder whose npm packages a Node program uses, where that
-	// is not its own: "rawws/node".
+	// Packages is the folder whose npm packages a page uses, or a Node program
+	// where that is not its own: "rawws/node".
 	Packages string `json:"packages,omitempty"`
 }
 
-// String returns what a table shows: "Go rawws" or "Node rawws/node/server.mjs".
+// String returns what a table shows: "Go rawws", "Node rawws/node/server.mjs" or
+// "Chromium".
 func (p Program) String() string {
 	switch {
 	case p.Node != "":
 		return "Node " + p.Node
 	case p.Go != "":
 		return "Go " + p.Go
+	case p.Browser != "":
+		return p.Browser
 	}
 	return "none"
 }
@@ -106,6 +111,9 @@ type Stack struct {
 func (s Stack) NeedsNode() bool {
 	return s.Server.Node != "" || s.Client.Node != ""
 }
+
+// InBrowser reports whether the clients are pages in a browser.
+func (s Stack) InBrowser() bool { return s.Client.Browser != "" }
 
 // IsFor reports whether the stack is for the scenario of that name.
 func (s Stack) IsFor(scenario string) bool {
