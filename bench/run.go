@@ -111,7 +111,8 @@ var ErrStopped = errors.New("stopped")
 
 // Run measures a plan: in every round it takes every case, and measures every
 // stack of it back to back in random order, each in fresh processes, as often as
-// the case says; where only the outcome counts, all of them side by side. It passes every finished cell
+// the case says; where only the outcome counts, some of them side by side, those of the next case
+// too if both are run once. It passes every finished cell
 // to sink, and begin is told of each before it starts. A cell that fails does
 // not end the run; it is passed on with its error. After a value on stop Run
 // finishes the cell and returns ErrStopped; when the context ends it drops the
@@ -131,10 +132,14 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 	r := runner{
 		machine: m, limit: p.Limit, cpus: cpus, stop: stop, begin: begin, sink: sink,
 		failures: make(map[key]int), inapplicable: make(map[key]bool),
+		crews: newCrews(ctx), browser: &sharedBrowser{ctx: ctx},
 	}
+	defer r.browser.close()
+	defer r.crews.close()
 	order := rand.New(rand.NewPCG(p.Seed, 0))
 	for round := 1; round <= p.Rounds; round++ {
 		for i, part := range p.Parts {
+			var outcomes []*task // of cases that do not wait for each other
 			for j, c := range part.Cases {
 				// The order of a case does not depend on what the others are.
 				perm := order.Perm(len(p.Stacks))
@@ -149,11 +154,23 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 					}
 					cells = append(cells, &task{
 						key: key{i, j, s.Name}, scenario: part.Scenario, stack: s,
+						cpus: cpus,
 						cell: record.Cell{Scenario: part.Scenario.Name(), Case: c, Stack: s.Name, Round: round, Order: len(cells) + 1},
 					})
 				}
 				size := c.SideBySide()
 				repeats := max(1, c.Repeats)
+				if c.Once && size > 1 && repeats == 1 {
+					outcomes = append(outcomes, cells...)
+					if next := j + 1; next < len(part.Cases) && part.Cases[next].Once && part.Cases[next].SideBySide() == size && part.Cases[next].Repeats <= 1 {
+						continue
+					}
+					if err := r.pool(ctx, outcomes, size); err != nil {
+						return err
+					}
+					outcomes = nil
+					continue
+				}
 				for repeat := range repeats {
 					if repeat > 0 {
 						order.Shuffle(len(cells), func(a, b int) { cells[a], cells[b] = cells[b], cells[a] })
@@ -189,8 +206,61 @@ type runner struct {
 	begin   func(record.Cell)
 	sink    func(record.Cell) error
 
+	crews   *crews
+	browser *sharedBrowser
+
+	mu           sync.Mutex // of what follows, and of begin and sink
 	failures     map[key]int
 	inapplicable map[key]bool
+}
+
+// pool measures cells of cases that are run once, so many at a time. Each begins
+// as soon as another one is done, whatever its case: much of them is waiting.
+// No figure depends on who has which core, so everybody has all.
+func (r *runner) pool(ctx context.Context, tasks []*task, size int) (err error) {
+	if len(r.cpus) > 1 {
+		if err := worker.PinSelf(r.cpus); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, worker.PinSelf(r.cpus[:len(r.cpus)-1])) }()
+	}
+	ctx, drop := context.WithCancelCause(ctx)
+	var all sync.WaitGroup
+	next := make(chan *task)
+	done := make(map[*task]chan error)
+	for _, t := range tasks {
+		t.cpus = nil
+		done[t] = make(chan error, 1)
+	}
+	for range size {
+		all.Go(func() {
+			for t := range next {
+				done[t] <- r.run(ctx, []*task{t})
+			}
+		})
+	}
+	all.Go(func() {
+		defer close(next)
+		for _, t := range tasks {
+			next <- t
+		}
+	})
+	defer all.Wait()
+	defer drop(nil)
+	// They are passed on in the order of the plan. Once the run is told to stop,
+	// those that have not begun say so, and what there is of the others is kept.
+	for _, t := range tasks {
+		ended := <-done[t]
+		if ended == nil {
+			if ended = r.finish([]*task{t}); ended != nil {
+				drop(ended) // there is nobody to pass cells on to
+			}
+		}
+		if err == nil {
+			err = ended
+		}
+	}
+	return err
 }
 
 // key is a case on a stack.
@@ -204,6 +274,7 @@ type task struct {
 	key
 	scenario scenarios.Scenario
 	stack    scenarios.Stack
+	cpus     []int // for its processes; none is all of them for all
 	cell     record.Cell
 	passed   bool // to the sink
 }
@@ -220,19 +291,17 @@ func (r *runner) run(ctx context.Context, tasks []*task) error {
 	}
 	var running sync.WaitGroup
 	for _, t := range tasks {
-		if r.failures[t.key] >= patience {
-			t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
-		}
-		if r.inapplicable[t.key] || t.over() {
+		if !r.starts(t) {
 			continue
-		}
-		if t.cell.Seconds == 0 {
-			r.begin(t.cell)
 		}
 		running.Go(func() {
 			env := NewEnv(ctx, r.machine)
 			defer env.Close()
-			env.Pin(r.cpus)
+			env.Pin(t.cpus)
+			env.browser = r.browser
+			if t.cell.Case.Shared {
+				env.crews = r.crews
+			}
 			measure(ctx, env, t.scenario, t.stack, r.limit, &t.cell)
 		})
 	}
@@ -243,8 +312,27 @@ func (r *runner) run(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
+// starts reports whether there is something to measure for a cell, and tells of
+// it.
+func (r *runner) starts(t *task) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failures[t.key] >= patience {
+		t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
+	}
+	if r.inapplicable[t.key] || t.over() {
+		return false
+	}
+	if t.cell.Seconds == 0 {
+		r.begin(t.cell)
+	}
+	return true
+}
+
 // finish passes on cells that have been measured, each once.
 func (r *runner) finish(tasks []*task) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, t := range tasks {
 		if t.passed || r.inapplicable[t.key] || t.cell.Seconds == 0 && t.cell.Error == "" {
 			continue

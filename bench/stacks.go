@@ -29,6 +29,8 @@ func Programs() worker.Programs {
 
 		"events": {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialEvents},
 		"parts":  {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialParts},
+
+		browserProgram: {Pages: pages},
 	}
 }
 
@@ -57,6 +59,8 @@ var (
 	nodeSIOServer    = scenarios.Program{Node: "sio/node/server.mjs"}
 	nodeSIOClient    = scenarios.Program{Node: "sio/node/client.mjs"}
 	nodeSIOReconnect = scenarios.Program{Node: "sio/node/reconnect.mjs"}
+	rawPage          = scenarios.Program{Browser: "Chromium"}
+	sioPage          = scenarios.Program{Browser: "Chromium", Packages: "sio/node"}
 
 	websocketOnly = scenarios.Mode{Transports: []string{scenarios.WebSocket}}
 	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
@@ -71,6 +75,7 @@ var (
 
 	reconnectOnly = []string{"reconnect"}
 	fallbackOnly  = []string{"fallback"}
+	proxyOnly     = []string{"proxy"}
 )
 
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
@@ -328,6 +333,35 @@ func Stacks() []scenarios.Stack {
 			Server:   scenarios.Program{Go: "parts"}, Client: scenarios.Program{Go: "parts"},
 			Mode: scenarios.Mode{Transports: []string{scenarios.XHRMultipart}},
 			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-browser",
+			About:    "plain WebSocket, gorilla/websocket server, the WebSocket of a page in Chromium",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: rawPage, Mode: websocketOnly,
+			Only: proxyOnly,
+		},
+		{
+			Name:     "sio-browser",
+			About:    "Socket.IO, go-socket.io 1.7 server, socket.io-client 2.5 in its default order in Chromium",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: sioPage, Mode: defaultOrder,
+			Twin: "rawws-browser", Only: proxyOnly, Known: upgradeDefects,
+			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+		},
+		{
+			Name:     "rawws-node-browser",
+			About:    "plain WebSocket, ws server, the WebSocket of a page in Chromium",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   nodeRawServer, Client: rawPage, Mode: websocketOnly,
+			Only: proxyOnly,
+		},
+		{
+			Name:     "sio-node-browser",
+			About:    "Socket.IO, socket.io 4.8 server, socket.io-client 4.8 in its default order in Chromium",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: sioPage, Mode: defaultOrder,
+			Twin: "rawws-node-browser", Only: proxyOnly,
 		},
 		{
 			Name:     "flash",

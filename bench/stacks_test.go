@@ -324,10 +324,12 @@ func TestArrows(t *testing.T) {
 		"sio":                 {"scenarios"},
 		"internal/bare":       {"scenarios"},
 		"internal/broken":     {"scenarios"},
+		"internal/browser":    {},
 		"internal/broker":     {"scenarios", "internal/daemon", "internal/netlab"},
 		"internal/daemon":     {"scenarios", "internal/netlab", "internal/tail"},
 		"internal/checkout":   {},
 		"internal/floor":      {"scenarios"},
+		"internal/inpage":     {"scenarios"},
 		"internal/load":       {"scenarios", "internal/pacer", "internal/wire"},
 		"internal/netlab":     {"scenarios", "internal/wire"},
 		"internal/pacer":      {},
@@ -342,7 +344,7 @@ func TestArrows(t *testing.T) {
 		"internal/trend":      {"internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/browser", "internal/daemon", "internal/floor", "internal/inpage", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
@@ -352,6 +354,7 @@ func TestArrows(t *testing.T) {
 		"github.com/googollee/go-socket.io": {"sio", "internal/conformance"},
 		"github.com/redis/go-redis":         {"rawws"},
 		"github.com/alicebob/miniredis":     {"internal/broker"},
+		"github.com/chromedp":               {"internal/browser", "internal/inpage"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
 	if err != nil {

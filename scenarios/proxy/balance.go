@@ -39,7 +39,7 @@ func nodeCases(p scenarios.Profile, timers scenarios.Timers) []scenarios.Case {
 		// The two that show what is to be shown; the others agree with the second.
 		shown := kind == scenarios.PathBalance+scenarios.BalanceRobin || kind == scenarios.PathBalance+scenarios.BalanceSession
 		cases = append(cases, scenarios.Case{
-			Name: kind, Clients: 10, Once: true, Outcome: true, Abreast: abreast, Polling: true,
+			Name: kind, Clients: 10, Once: true, Outcome: true, Abreast: abreast, Shared: true, Polling: true,
 			Timers: timers, Window: 4 * timers.Limit,
 			OnRequest: !shown && p != scenarios.Full,
 		})
@@ -98,7 +98,7 @@ func checkNodes(c scenarios.Case) error {
 const (
 	// mostTries is how often a client tries: one that has to be lucky has had
 	// its chance.
-	mostTries = 10
+	mostTries = 5
 
 	// steady is how many messages a client says, each of which has to come
 	// back, before it counts as stable.
