@@ -346,7 +346,7 @@ func Stacks() []scenarios.Stack {
 			About:    "Socket.IO, go-socket.io 1.7 server, socket.io-client 2.5 in its default order in Chromium",
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: sioPage, Mode: defaultOrder,
-			Twin: "rawws-browser", Only: proxyOnly, Known: upgradeDefects,
+			Twin: "rawws-browser", Only: proxyOnly,
 			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
 		},
 		{
