@@ -106,6 +106,19 @@ func (p passage) want(route string, s scenarios.Stack) string {
 // defect.
 const tries = 6
 
+// newTestBrowser is a browser that the cells of a test share.
+func newTestBrowser(t *testing.T) *sharedBrowser {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &sharedBrowser{ctx: ctx}
+	t.Cleanup(func() {
+		if err := b.close(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	})
+	return b
+}
+
 // TestProxyMatrix pins the outcome of every embedded path on every stack.
 func TestProxyMatrix(t *testing.T) {
 	m, can := look(t)
@@ -115,14 +128,7 @@ func TestProxyMatrix(t *testing.T) {
 		routes[r.Name] = netlab.IsProxy(kind) || kind == scenarios.PathRelay || kind == scenarios.PathFaulty
 	}
 	turn := make(chan struct{}, 6) // processes take a core to start
-	ctx, cancel := context.WithCancel(context.Background())
-	browser := &sharedBrowser{ctx: ctx}
-	t.Cleanup(func() {
-		if err := browser.close(); err != nil {
-			t.Error(err)
-		}
-		cancel()
-	})
+	browser := newTestBrowser(t)
 	for _, c := range (proxy.Scenario{}).Cases(scenarios.Quick) {
 		if !c.Outcome || !routes[c.Name] {
 			continue

@@ -93,6 +93,24 @@ var (
 	}
 )
 
+// The defects that scenarios show, or that the chat makes up for; the tests are in
+// sio/proxy_test.go, sio/cluster_test.go and bench/outside_test.go.
+var (
+	sessionDefect = "go-socket.io numbers sessions 1, 2, 3 on every node: a node answers to a client of another, and to anybody who counts; sio/proxy.go makes ids that are random and begin with the node's name"
+	upgradeDefect = "go-socket.io refuses the request that is under way while a client upgrades: what is said in it is lost, and the client gives the connection up"
+
+	sioDefects = map[string][]string{"proxy": {
+		sessionDefect,
+		"go-socket.io's Redis adapter shares one connection without a lock: of what is broadcast at the same time only some arrives; sio/cluster.go has a lock",
+		"go-socket.io's Redis adapter is dead once Redis has been away, and no error tells",
+	}}
+	sessionDefects = map[string][]string{"proxy": {sessionDefect}}
+	defaultDefects = map[string][]string{"proxy": {sessionDefect, upgradeDefect}}
+	nodeDefects    = map[string][]string{"proxy": {
+		"@socket.io/redis-adapter looks at no answer of Redis: one that is on its way when Redis goes ends the process; sio/node/cluster.mjs makes up for it",
+	}}
+)
+
 // Stacks are all stacks, in the order of the tables. A name says the protocol,
 // then what is not Go at both ends, then the mode if it is not websocket only.
 //
@@ -127,6 +145,7 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: goSIO, Mode: websocketOnly,
 			Twin: "rawws", Known: noReason,
+			Defects: sioDefects,
 		},
 		{
 			Name:     "rawws-js",
@@ -140,6 +159,7 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: websocketOnly,
 			Twin: "rawws-js", Known: noReason,
+			Defects: sessionDefects,
 		},
 		{
 			Name:     "sio-js-polling",
@@ -147,7 +167,8 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: pollingOnly,
 			Twin: "rawws-js", Known: pollingDefects,
-			Flaky: "go-socket.io tells a client its session id before it knows the id itself: the poll that follows may be refused",
+			Flaky:   "go-socket.io tells a client its session id before it knows the id itself: the poll that follows may be refused",
+			Defects: sessionDefects,
 		},
 		{
 			Name:     "sio-js-default",
@@ -155,7 +176,8 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: defaultOrder,
 			Twin: "rawws-js", Known: upgradeDefects,
-			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Flaky:   "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Defects: defaultDefects,
 		},
 		{
 			Name:     "bare-node",
@@ -175,7 +197,8 @@ func Stacks() []scenarios.Stack {
 			About:    "Socket.IO, socket.io 4.8 at both ends",
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: websocketOnly,
-			Twin: "rawws-node",
+			Twin:    "rawws-node",
+			Defects: nodeDefects,
 		},
 		{
 			Name:     "sio-node-polling",
@@ -347,7 +370,8 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: sioPage, Mode: defaultOrder,
 			Twin: "rawws-browser", Only: proxyOnly,
-			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Flaky:   "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Defects: defaultDefects,
 		},
 		{
 			Name:     "rawws-node-browser",

@@ -93,6 +93,10 @@ type Stack struct {
 	// fail. The suite fails once such a case passes.
 	Known map[string]string `json:"known,omitempty"`
 
+	// Defects are those of its libraries that a scenario shows, or that the chat
+	// makes up for, by scenario: what is not the protocol's. Each has a test.
+	Defects map[string][]string `json:"defects,omitempty"`
+
 	// Refused is why the server lets no client of the stack in, "" if it does:
 	// two versions that do not go together. All cases of such a stack are n/a for
 	// this reason. The suite fails once a client gets in.

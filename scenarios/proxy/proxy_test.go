@@ -67,6 +67,18 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
+	var listed, cases []string
+	for _, n := range AllNodes() {
+		if listed = append(listed, n.Name); strings.HasSuffix(n.About, ": ") || strings.Contains(n.About, "behind :") {
+			t.Errorf("%+v says too little", n)
+		}
+	}
+	for _, c := range nodeCases(scenarios.Full, defaults) {
+		cases = append(cases, c.Name)
+	}
+	if !slices.Equal(listed, cases) {
+		t.Errorf("cases with several nodes: listed %q, there are %q", listed, cases)
+	}
 	for want, c := range map[string]scenarios.Case{
 		`no case "x"`:       {Name: "x"},
 		`no case "x-time"`:  {Name: "x-time"},
