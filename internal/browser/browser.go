@@ -95,6 +95,7 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.WSURLReadTimeout(startLimit),
+		chromedp.ModifyCmdFunc(apart),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // its sandbox refuses root

@@ -40,7 +40,7 @@ var (
 )
 
 // abreast is how many cells run side by side: most of each is waiting.
-const abreast = 10
+const abreast = 14
 
 // attention is how long clients are idle at most, but for half as long again,
 // where nothing is known to cut them. It is shorter than the heartbeat of all
