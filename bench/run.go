@@ -226,23 +226,23 @@ func (r *runner) pool(ctx context.Context, tasks []*task, size int) (err error) 
 	}
 	ctx, drop := context.WithCancelCause(ctx)
 	var all sync.WaitGroup
-	next := make(chan *task)
+	slots := make(chan struct{}, size)
 	done := make(map[*task]chan error)
 	for _, t := range tasks {
 		t.cpus = nil
 		done[t] = make(chan error, 1)
 	}
-	for range size {
-		all.Go(func() {
-			for t := range next {
-				done[t] <- r.run(ctx, []*task{t})
-			}
-		})
-	}
 	all.Go(func() {
-		defer close(next)
 		for _, t := range tasks {
-			next <- t
+			for range t.slots(size) {
+				slots <- struct{}{}
+			}
+			all.Go(func() {
+				done[t] <- r.run(ctx, []*task{t})
+				for range t.slots(size) {
+					<-slots
+				}
+			})
 		}
 	})
 	defer all.Wait()
@@ -277,6 +277,15 @@ type task struct {
 	cpus     []int // for its processes; none is all of them for all
 	cell     record.Cell
 	passed   bool // to the sink
+}
+
+// slots is how many of so many places a cell takes that share the machine with
+// others: Node and a browser keep it busy, where Go waits.
+func (t *task) slots(of int) int {
+	if t.stack.NeedsNode() || t.stack.InBrowser() {
+		return min(2, of)
+	}
+	return 1
 }
 
 // over reports whether there is nothing more to measure for the cell.

@@ -39,7 +39,8 @@ var (
 	}
 )
 
-// abreast is how many cells run side by side: most of each is waiting.
+// abreast is how many cells run side by side, of those with Node half as many:
+// most of each is waiting.
 const abreast = 14
 
 // attention is how long clients are idle at most, but for half as long again,
