@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"wsvsio/internal/daemon"
@@ -27,6 +26,13 @@ type Env struct {
 	// that they share.
 	serverCPUs, otherCPUs []int
 
+	// crews has processes with clients from other cells, and takes them back;
+	// nil has every cell start its own.
+	crews *crews
+
+	browser *sharedBrowser // its own, or that of the run
+	own     *sharedBrowser
+
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -43,6 +49,8 @@ type Env struct {
 func NewEnv(ctx context.Context, m Machine) *Env {
 	e := &Env{machine: m}
 	e.ctx, e.cancel = context.WithCancel(ctx)
+	e.own = &sharedBrowser{ctx: e.ctx}
+	e.browser = e.own
 	return e
 }
 
@@ -72,6 +80,7 @@ func (e *Env) Close() {
 	for _, b := range e.brokers {
 		b.Close()
 	}
+	e.own.close()
 }
 
 // roots are the folders of the repository, its other builds' included.
@@ -113,6 +122,12 @@ func (e *Env) casualties() error {
 // start starts a worker that ends with the environment. It is that of a build,
 // or of this program where there is none.
 func (e *Env) start(spec worker.Spec, p scenarios.Program, b Build) (*worker.Process, error) {
+	return e.startUntil(e.ctx, spec, p, b)
+}
+
+// startUntil starts a worker that ends with a context, or with the environment
+// if it still belongs to that.
+func (e *Env) startUntil(ctx context.Context, spec worker.Spec, p scenarios.Program, b Build) (*worker.Process, error) {
 	spec.Start.Program = p.Go
 	root := cmp.Or(b.Root, e.machine.Root)
 	switch {
@@ -121,17 +136,36 @@ func (e *Env) start(spec worker.Spec, p scenarios.Program, b Build) (*worker.Pro
 	case p.Node != "":
 		spec.Argv = []string{e.machine.Node, filepath.Join(root, workerScript)}
 		spec.Start.Program = filepath.Join(root, p.Node)
+	case p.Browser != "":
+		address, err := e.browser.address()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", spec.Name, err)
+		}
+		spec.Start.Program, spec.Start.Browser = browserProgram, address
+		spec.Start.Packages = filepath.Join(root, p.Packages)
 	case b.Binary != "":
 		spec.Argv = []string{b.Binary}
 	}
-	proc, err := worker.New(e.ctx, spec)
+	proc, err := worker.New(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
+	e.adopt(proc)
+	return proc, nil
+}
+
+// adopt has a worker end with the environment.
+func (e *Env) adopt(p *worker.Process) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.processes = append(e.processes, proc)
-	return proc, nil
+	e.processes = append(e.processes, p)
+}
+
+// part lets go of a worker.
+func (e *Env) part(p *worker.Process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.processes = slices.DeleteFunc(e.processes, func(other *worker.Process) bool { return other == p })
 }
 
 // Serve implements scenarios.Env.
@@ -228,73 +262,20 @@ func (n *Node) Usage(ctx context.Context) (scenarios.Usage, error) {
 }
 
 // Clients implements scenarios.Env.
-func (e *Env) Clients(ctx context.Context, s scenarios.Stack) (scenarios.Crew, error) {
-	c := &crew{}
-	p, err := e.start(worker.Spec{
+func (e *Env) Clients(_ context.Context, s scenarios.Stack) (scenarios.Crew, error) {
+	if h := e.crews.take(s.Name); h != nil {
+		e.adopt(h.Process)
+		return &crew{hands: h, env: e, stack: s.Name}, nil
+	}
+	h := &hands{}
+	p, err := e.startUntil(e.crews.lasting(e.ctx), worker.Spec{
 		Name:    "clients of " + s.Name,
 		CPUs:    e.otherCPUs,
 		Start:   worker.Start{Role: worker.Clients},
-		OnEvent: c.event,
+		OnEvent: h.event,
 	}, s.Client, e.machine.Builds[s.Name])
-	c.Process = p
-	return c, err
-}
-
-// crew is a process that holds clients.
-type crew struct {
-	*worker.Process
-	last  atomic.Int64
-	peers sync.Map // number -> *peer
-}
-
-func (c *crew) event(client int, e scenarios.Event) {
-	if p, ok := c.peers.Load(client); ok {
-		p.(*peer).Add(e)
-	}
-}
-
-// Dial implements scenarios.Crew.
-func (c *crew) Dial(ctx context.Context, url string, cfg scenarios.DialConfig) (scenarios.Peer, error) {
-	p := &peer{crew: c, number: int(c.last.Add(1))}
-	c.peers.Store(p.number, p)
-	err := c.Call(ctx, "dial", worker.ClientArgs{Client: p.number, URL: url, Config: cfg}, nil)
-	if err != nil {
-		c.peers.Delete(p.number)
-		return nil, err
-	}
-	return p, nil
-}
-
-// peer is one client of a crew.
-type peer struct {
-	scenarios.EventLog
-	crew   *crew
-	number int
-}
-
-// Join implements scenarios.Client.
-func (p *peer) Join(ctx context.Context, room string) error {
-	return p.crew.Call(ctx, "join", worker.ClientArgs{Client: p.number, Room: room}, nil)
-}
-
-// Leave implements scenarios.Client.
-func (p *peer) Leave(ctx context.Context, room string) error {
-	return p.crew.Call(ctx, "leave", worker.ClientArgs{Client: p.number, Room: room}, nil)
-}
-
-// Send implements scenarios.Client.
-func (p *peer) Send(ctx context.Context, m scenarios.Message) error {
-	return p.crew.Call(ctx, "send", worker.ClientArgs{Client: p.number, Message: m}, nil)
-}
-
-// Announce implements scenarios.Client.
-func (p *peer) Announce(ctx context.Context, m scenarios.Message) error {
-	return p.crew.Call(ctx, "announce", worker.ClientArgs{Client: p.number, Message: m}, nil)
-}
-
-// Close implements scenarios.Client.
-func (p *peer) Close() error {
-	return p.crew.Call(p.crew.Context(), "close", worker.ClientArgs{Client: p.number}, nil)
+	h.Process = p
+	return &crew{hands: h, env: e, stack: s.Name}, err
 }
 
 // Path implements scenarios.Env.

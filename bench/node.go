@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"wsvsio/internal/browser"
+	"wsvsio/internal/inpage"
 	"wsvsio/internal/record"
 	"wsvsio/scenarios"
 )
@@ -36,6 +39,35 @@ type Machine struct {
 // probeLimit is how long Node may take to load the packages of a stack.
 const probeLimit = 30 * time.Second
 
+// lookForBrowser says what is missing for pages that are the clients of a stack, nil
+// if nothing is. The version of the browser goes to that of the packages.
+func (m *Machine) lookForBrowser(ctx context.Context, s scenarios.Stack) (*record.LeftOut, error) {
+	name := strings.ToLower(s.Client.Browser)
+	if m.Packages[name] == "" {
+		limited, cancel := context.WithTimeout(ctx, probeLimit)
+		defer cancel()
+		version, err := browser.Version(limited)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, browser.ErrMissing):
+			return &record.LeftOut{Reason: name + " is not installed", Mend: browser.Mend}, nil
+		case err != nil:
+			return &record.LeftOut{Reason: err.Error(), Mend: browser.Mend}, nil
+		}
+		m.Packages[name] = version
+	}
+	folder := s.Client.Packages
+	file := inpage.Bundle(filepath.Join(m.Root, folder), s.Protocol)
+	if _, err := os.Stat(file); file != "" && err != nil {
+		return &record.LeftOut{
+			Reason: "the bundle of socket.io-client for browsers is not there",
+			Mend:   "npm ci --prefix " + folder,
+		}, nil
+	}
+	return nil, nil
+}
+
 // Look finds out which of the stacks this machine can run. The others are in
 // the machine's LeftOut, each with what is wrong and what mends it.
 func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.Stack, error) {
@@ -47,6 +79,16 @@ func Look(ctx context.Context, stacks []scenarios.Stack) (Machine, []scenarios.S
 	var can []scenarios.Stack
 	checked := make(map[string]*record.LeftOut) // by modules; nil is well
 	for _, s := range stacks {
+		if s.InBrowser() {
+			problem, err := m.lookForBrowser(ctx, s)
+			if err != nil {
+				return m, nil, err
+			}
+			if problem != nil {
+				m.LeftOut = append(m.LeftOut, record.LeftOut{Stack: s.Name, Reason: problem.Reason, Mend: problem.Mend})
+				continue
+			}
+		}
 		if !s.NeedsNode() {
 			can = append(can, s)
 			continue

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsvsio/internal/browser"
 	"wsvsio/scenarios"
 )
 
@@ -47,10 +48,11 @@ func copyRepository(t *testing.T) (root string) {
 // TestLook has stacks left out where Node is missing, where all packages are,
 // and where there are those of a time before reconnecting-websocket.
 func TestLook(t *testing.T) {
-	node := slices.DeleteFunc(Stacks(), func(s scenarios.Stack) bool { return !s.NeedsNode() })
+	node := slices.DeleteFunc(Stacks(), func(s scenarios.Stack) bool { return !s.NeedsNode() || s.InBrowser() })
 	leftOut := func(t *testing.T, why string, stacks []scenarios.Stack) {
 		t.Helper()
-		m, can, err := Look(t.Context(), Stacks())
+		all := slices.DeleteFunc(Stacks(), scenarios.Stack.InBrowser)
+		m, can, err := Look(t.Context(), all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,16 +70,16 @@ func TestLook(t *testing.T) {
 				t.Errorf("%s is left out: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
 			}
 		}
-		if len(can)+len(m.LeftOut) != len(Stacks()) {
-			t.Errorf("of %d stacks, %d can run and %d are left out", len(Stacks()), len(can), len(m.LeftOut))
+		if len(can)+len(m.LeftOut) != len(all) {
+			t.Errorf("of %d stacks, %d can run and %d are left out", len(all), len(can), len(m.LeftOut))
 		}
 	}
 	t.Run("no node", func(t *testing.T) {
 		t.Setenv("PATH", "")
 		leftOut(t, "node is not installed", node)
 	})
-	if m, _ := look(t); len(m.LeftOut) > 0 {
-		t.Skip("the rest needs Node and its packages")
+	if m, _, err := Look(t.Context(), node); err != nil || len(m.LeftOut) > 0 {
+		t.Skipf("the rest needs Node and its packages: %v", err)
 	}
 	t.Run("no packages", func(t *testing.T) {
 		t.Chdir(copyRepository(t))
@@ -101,5 +103,39 @@ func TestLook(t *testing.T) {
 		t.Chdir(root)
 		leftOut(t, "Cannot find package 'reconnecting-websocket'",
 			slices.DeleteFunc(slices.Clone(node), func(s scenarios.Stack) bool { return strings.HasPrefix(s.Name, "sio") }))
+	})
+}
+
+// TestLookForBrowser has stacks left out where there is no browser, or no bundle
+// for its pages, and says which version is there.
+func TestLookForBrowser(t *testing.T) {
+	check := func(t *testing.T, stack, reason, mend string) {
+		t.Helper()
+		m, can, err := Look(t.Context(), named(stack))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reason == "" {
+			if len(can) != 1 || m.Packages["chromium"] == "" {
+				t.Errorf("%s: %+v, version %q", stack, m.LeftOut, m.Packages["chromium"])
+			}
+			return
+		}
+		if len(can) != 0 || len(m.LeftOut) != 1 || !strings.Contains(m.LeftOut[0].Reason, reason) || m.LeftOut[0].Mend != mend {
+			t.Errorf("%s: %d can run, left out: %+v; want %q, to add: %q", stack, len(can), m.LeftOut, reason, mend)
+		}
+	}
+	t.Run("no browser", func(t *testing.T) {
+		t.Setenv("PATH", "")
+		check(t, "rawws-browser", "chromium is not installed", "apt-get install chromium")
+		check(t, "sio-node-browser", "chromium is not installed", "apt-get install chromium")
+	})
+	if _, err := browser.Find(); err != nil {
+		t.Skip(err)
+	}
+	t.Run("no packages", func(t *testing.T) {
+		t.Chdir(copyRepository(t))
+		check(t, "rawws-browser", "", "")
+		check(t, "sio-browser", "the bundle of socket.io-client for browsers is not there", "npm ci --prefix sio/node")
 	})
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"wsvsio/scenarios"
 	"wsvsio/scenarios/proxy"
@@ -283,6 +285,66 @@ func TestRooms(t *testing.T) {
 					if got := n.value(unit); got != want {
 						t.Errorf("%s is %v, want %v", unit, got, want)
 					}
+				}
+			})
+		}
+	}
+}
+
+// TestOutsideBrowser has pages of a real browser before each program that is for
+// them. What they see is what they do on the embedded twin, but where that keeps
+// Host and the program does not.
+func TestOutsideBrowser(t *testing.T) {
+	m, can := look(t)
+	other := map[cellOf]string{
+		{"nginx", "sio-browser"}:        "403",
+		{"nginx", "rawws-node-browser"}: "426",
+	}
+	browser := newTestBrowser(t)
+	cases := proxy.Scenario{}.Cases(scenarios.Full)
+	turn := make(chan struct{}, 4)
+	for _, r := range proxy.Routes() {
+		if !r.Browser || r.Program == "" {
+			continue
+		}
+		want, ok := passages[r.Twin]
+		if !ok {
+			want = passages["idle-cut"] // haproxy-idle, which has none, cuts WebSockets as that does
+		}
+		c := cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == r.Name })]
+		c.Timers.Idle, c.Timers.Limit = time.Second, 4*time.Second // as in TestProxyMatrix
+		for _, s := range can {
+			if !s.InBrowser() {
+				continue
+			}
+			t.Run(r.Name+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
+				turn <- struct{}{}
+				defer func() { <-turn }()
+				for try := 1; ; try++ {
+					env := NewEnv(t.Context(), m)
+					env.browser = browser
+					rec := newNotes()
+					err := proxy.Scenario{}.Run(t.Context(), env, s, c, rec)
+					env.Close()
+					if errors.Is(err, scenarios.ErrUnsupported) {
+						t.Skip(err)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, want := rec.labels["error"], cmp.Or(other[cellOf{r.Name, s.Name}], want.want(r.Twin, s))
+					if rec.value("works") == 1 {
+						got = rec.labels["transport"]
+					}
+					survived := !r.Idle || rec.value("idle-survived") == 0 && rec.value("idle-survived-beat") == 1
+					if got == want && survived {
+						return
+					}
+					if s.Flaky == "" || try == tries {
+						t.Fatalf("%s, want %s: %v", got, want, rec)
+					}
+					t.Logf("%s, want %s: %s", got, want, s.Flaky)
 				}
 			})
 		}

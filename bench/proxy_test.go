@@ -24,6 +24,10 @@ type passage struct {
 	order   string // in its default order
 	polling string // over polling only
 	origin  string // with a browser's Origin, where it works without
+
+	// In a real browser: a plain WebSocket, and Socket.IO in its default order.
+	// "" is a route that it is not asked on.
+	rawPage, page string
 }
 
 const (
@@ -44,30 +48,38 @@ const (
 //     Required", that of rawws with 400.
 //   - With an idle cut clients that reconnect come back: those here do not, so
 //     the connection is what is seen to end.
+//   - A browser's Origin is refused where Host is not kept, and that on both sides;
+//     but a real browser has none in a GET to where its page is from. socket.io
+//     asks allowRequest of the first request alone, which is one: it polls on. Our
+//     server on go-socket.io looks at each request.
+//   - A page is not told the status of a CONNECT that is denied.
 var passages = map[string]passage{
-	"direct":             {ws, ws, ws, poll, in},
-	"reverse":            {ws, ws, ws, poll, no},
-	"reverse-host":       {ws, ws, ws, poll, in},
-	"reverse-forwarded":  {ws, ws, ws, poll, in},
-	"tls":                {ws, ws, ws, poll, no},
-	"buffer":             {ws, ws, ws, poll, no},
-	"http10":             {ws, ws, ws, poll, no},
-	"strip-upgrade":      {"400", "400", poll, poll, no},
-	"forbid-upgrade":     {"403", "403", poll, poll, no},
-	"swallow-down":       {"silence", "silence", poll, poll, no},
-	"idle-cut":           {ws, ws, ws, poll, no},
-	"forward":            {ws, ws, ws, poll, in},
-	"forward-denied":     {"403", "403", poll, poll, in},
-	"forward-denied-tls": {"403", "403", "403", "403", ""},
-	"delay":              {ws, ws, ws, poll, in},
+	"direct":             {ws, ws, ws, poll, in, ws, ws},
+	"reverse":            {ws, ws, ws, poll, no, "403", "403"},
+	"reverse-host":       {ws, ws, ws, poll, in, ws, ws},
+	"reverse-forwarded":  {ws, ws, ws, poll, in, ws, ws},
+	"tls":                {ws, ws, ws, poll, in, ws, ws},
+	"buffer":             {ws, ws, ws, poll, in, "", ""},
+	"http10":             {ws, ws, ws, poll, in, "", ""},
+	"strip-upgrade":      {"400", "400", poll, poll, in, "400", poll},
+	"forbid-upgrade":     {"403", "403", poll, poll, in, "403", poll},
+	"swallow-down":       {"silence", "silence", poll, poll, in, "silence", poll},
+	"idle-cut":           {ws, ws, ws, poll, in, ws, ws},
+	"forward":            {ws, ws, ws, poll, in, ws, ws},
+	"forward-denied":     {"403", "403", poll, poll, in, "no tunnel", poll},
+	"forward-denied-tls": {"403", "403", "403", "403", "", "no tunnel", "closed"},
+	"delay":              {ws, ws, ws, poll, in, "", ""},
 }
 
 // except are cells that differ, by route and stack.
 var except = map[[2]string]string{
-	{"strip-upgrade", "rawws-node"}: "426",
+	{"strip-upgrade", "rawws-node"}:         "426",
+	{"strip-upgrade", "rawws-node-browser"}: "426",
+	{"reverse", "sio-node-browser"}:         poll,
 	// go-socket.io gives up polling as soon as it has answered the probe, whether
 	// that has arrived or not; Node goes on.
 	{"swallow-down", "sio-js-default"}: fails,
+	{"swallow-down", "sio-browser"}:    fails,
 }
 
 // want returns what is to become of a stack on a route.
@@ -76,6 +88,10 @@ func (p passage) want(route string, s scenarios.Stack) string {
 		return w
 	}
 	switch {
+	case s.InBrowser() && s.Protocol == scenarios.ProtocolRaw:
+		return p.rawPage
+	case s.InBrowser():
+		return p.page
 	case s.Protocol == scenarios.ProtocolRaw:
 		return p.raw
 	case len(s.Mode.Transports) > 1:
@@ -90,6 +106,19 @@ func (p passage) want(route string, s scenarios.Stack) string {
 // defect.
 const tries = 6
 
+// newTestBrowser is a browser that the cells of a test share.
+func newTestBrowser(t *testing.T) *sharedBrowser {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &sharedBrowser{ctx: ctx}
+	t.Cleanup(func() {
+		if err := b.close(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	})
+	return b
+}
+
 // TestProxyMatrix pins the outcome of every embedded path on every stack.
 func TestProxyMatrix(t *testing.T) {
 	m, can := look(t)
@@ -99,6 +128,7 @@ func TestProxyMatrix(t *testing.T) {
 		routes[r.Name] = netlab.IsProxy(kind) || kind == scenarios.PathRelay || kind == scenarios.PathFaulty
 	}
 	turn := make(chan struct{}, 6) // processes take a core to start
+	browser := newTestBrowser(t)
 	for _, c := range (proxy.Scenario{}).Cases(scenarios.Quick) {
 		if !c.Outcome || !routes[c.Name] {
 			continue
@@ -108,9 +138,10 @@ func TestProxyMatrix(t *testing.T) {
 			t.Errorf("route %s is not in the matrix", c.Name)
 		}
 		for _, s := range can {
-			if !s.IsChat() || !s.IsFor("proxy") {
+			if !s.IsChat() || !s.IsFor("proxy") || s.InBrowser() && p.page == "" {
 				continue
 			}
+			c.Browser = true
 			// A busy machine is slow to answer, and silence is an outcome.
 			c.Timers.Limit = 4 * time.Second
 			t.Run(c.Name+"/"+s.Name, func(t *testing.T) {
@@ -118,7 +149,7 @@ func TestProxyMatrix(t *testing.T) {
 				turn <- struct{}{}
 				defer func() { <-turn }()
 				for try := 1; ; try++ {
-					wrong := p.check(t.Context(), m, c, s)
+					wrong := p.check(t.Context(), m, browser, c, s)
 					if wrong == nil {
 						return
 					}
@@ -138,9 +169,10 @@ func TestProxyMatrix(t *testing.T) {
 }
 
 // check runs a cell and returns how its outcome differs from the matrix.
-func (p passage) check(ctx context.Context, m Machine, c scenarios.Case, s scenarios.Stack) error {
+func (p passage) check(ctx context.Context, m Machine, b *sharedBrowser, c scenarios.Case, s scenarios.Stack) error {
 	env := NewEnv(ctx, m)
 	defer env.Close()
+	env.browser = b
 	cell := record.Cell{Scenario: "proxy", Case: c, Stack: s.Name}
 	measure(ctx, env, proxy.Scenario{}, s, CellLimit, &cell)
 	if cell.Error != "" || cell.Unsupported != "" {
@@ -161,13 +193,16 @@ func (p passage) check(ctx context.Context, m Machine, c scenarios.Case, s scena
 	case want == fails && share == 0:
 	case got != want:
 		return fmt.Errorf("ends with %q, want %q: %v", got, want, cell.Labels)
-	case share == 1 && cell.Labels["origin"] != p.origin:
+	case share == 1 && !s.InBrowser() && cell.Labels["origin"] != p.origin:
 		return fmt.Errorf("with an Origin: %q, want %q", cell.Labels["origin"], p.origin)
 	}
+	silent, ok := cell.Value("idle-survived")
 	if c.Name != "idle-cut" {
+		if share > 0 && silent != 1 {
+			return fmt.Errorf("idle where nothing cuts it %v survive, want all: %v", silent, cell.Labels)
+		}
 		return nil
 	}
-	silent, ok := cell.Value("idle-survived")
 	beating, also := cell.Value("idle-survived-beat")
 	ends := map[string]string{ws: "closed", poll: "504"}[want]
 	if !ok || !also || silent != 0 || beating != 1 || cell.Labels["idle"] != ends {

@@ -110,7 +110,8 @@ var ErrStopped = errors.New("stopped")
 
 // Run measures a plan: in every round it takes every case, and measures every
 // stack of it back to back in random order, each in fresh processes, as often as
-// the case says; where only the outcome counts, all of them side by side. It passes every finished cell
+// the case says; where only the outcome counts, some of them side by side, those of the next case
+// too if both are run once. It passes every finished cell
 // to sink, and begin is told of each before it starts. A cell that fails does
 // not end the run; it is passed on with its error. After a value on stop Run
 // finishes the cell and returns ErrStopped; when the context ends it drops the
@@ -130,10 +131,14 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 	r := runner{
 		machine: m, limit: p.Limit, cpus: cpus, stop: stop, begin: begin, sink: sink,
 		failures: make(map[key]int), inapplicable: make(map[key]bool),
+		crews: newCrews(ctx), browser: &sharedBrowser{ctx: ctx},
 	}
+	defer r.browser.close()
+	defer r.crews.close()
 	order := rand.New(rand.NewPCG(p.Seed, 0))
 	for round := 1; round <= p.Rounds; round++ {
 		for i, part := range p.Parts {
+			var outcomes []*task // of cases that do not wait for each other
 			for j, c := range part.Cases {
 				// The order of a case does not depend on what the others are.
 				perm := order.Perm(len(p.Stacks))
@@ -148,11 +153,23 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 					}
 					cells = append(cells, &task{
 						key: key{i, j, s.Name}, scenario: part.Scenario, stack: s,
+						cpus: cpus,
 						cell: record.Cell{Scenario: part.Scenario.Name(), Case: c, Stack: s.Name, Round: round, Order: len(cells) + 1},
 					})
 				}
 				size := c.SideBySide()
 				repeats := max(1, c.Repeats)
+				if c.Once && size > 1 && repeats == 1 {
+					outcomes = append(outcomes, cells...)
+					if next := j + 1; next < len(part.Cases) && part.Cases[next].Once && part.Cases[next].SideBySide() == size && part.Cases[next].Repeats <= 1 {
+						continue
+					}
+					if err := r.pool(ctx, outcomes, size); err != nil {
+						return err
+					}
+					outcomes = nil
+					continue
+				}
 				for repeat := range repeats {
 					if repeat > 0 {
 						order.Shuffle(len(cells), func(a, b int) { cells[a], cells[b] = cells[b], cells[a] })
@@ -187,8 +204,30 @@ type runner struct {
 	begin   func(record.Cell)
 	sink    func(record.Cell) error
 
+	crews   *crews
+	browser *sharedBrowser
+
 	failures     map[key]int
 	inapplicable map[key]bool
+}
+
+// pool measures cells of cases that are run once, so many at a time, whatever
+// their case. No figure depends on who has which core, so everybody has all.
+func (r *runner) pool(ctx context.Context, tasks []*task, size int) (err error) {
+	if len(r.cpus) > 1 {
+		if err := worker.PinSelf(r.cpus); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, worker.PinSelf(r.cpus[:len(r.cpus)-1])) }()
+	}
+	for _, t := range tasks {
+		t.cpus = nil
+	}
+	err = r.run(ctx, tasks, size, func(t *task) error { return r.finish(t) })
+	if errors.Is(err, ErrStopped) && ctx.Err() == nil {
+		return errors.Join(err, r.finish(tasks...)) // what there is of the others is kept
+	}
+	return err
 }
 
 // key is a case on a stack.
@@ -202,8 +241,18 @@ type task struct {
 	key
 	scenario scenarios.Scenario
 	stack    scenarios.Stack
+	cpus     []int // for its processes; none is all of them for all
 	cell     record.Cell
 	passed   bool // to the sink
+}
+
+// slots is how many of so many places a cell takes that share the machine with
+// others: Node and a browser keep it busy, where Go waits.
+func (t *task) slots(of int) int {
+	if t.stack.NeedsNode() || t.stack.InBrowser() {
+		return min(2, of)
+	}
+	return 1
 }
 
 // over reports whether there is nothing more to measure for the cell.
@@ -215,10 +264,10 @@ func (t *task) over() bool { return t.cell.Error != "" || t.cell.Unsupported != 
 // that have begun, and calls for none of them.
 func (r *runner) run(ctx context.Context, tasks []*task, abreast int, ended func(*task) error) error {
 	over := make(chan *task)
-	running := 0
+	running, taken := 0, 0
 	var err error
 	for {
-		for len(tasks) > 0 && running < abreast && err == nil {
+		for len(tasks) > 0 && taken+tasks[0].slots(abreast) <= abreast && err == nil {
 			select {
 			case <-r.stop:
 				err = ErrStopped
@@ -232,9 +281,14 @@ func (r *runner) run(ctx context.Context, tasks []*task, abreast int, ended func
 				continue
 			}
 			running++
+			taken += t.slots(abreast)
 			go func() {
 				env := NewEnv(ctx, r.machine)
-				env.Pin(r.cpus)
+				env.Pin(t.cpus)
+				env.browser = r.browser
+				if t.cell.Case.Shared {
+					env.crews = r.crews
+				}
 				measure(ctx, env, t.scenario, t.stack, r.limit, &t.cell)
 				env.Close()
 				over <- t
@@ -245,6 +299,7 @@ func (r *runner) run(ctx context.Context, tasks []*task, abreast int, ended func
 		}
 		t := <-over
 		running--
+		taken -= t.slots(abreast)
 		switch {
 		case ctx.Err() != nil:
 			err = fmt.Errorf("%w: %w", ErrStopped, context.Cause(ctx))

@@ -29,6 +29,8 @@ func Programs() worker.Programs {
 
 		"events": {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialEvents},
 		"parts":  {Path: scenarios.PathRaw, NewServer: streams.NewServer, Dial: streams.DialParts},
+
+		browserProgram: {Pages: pages},
 	}
 }
 
@@ -57,6 +59,8 @@ var (
 	nodeSIOServer    = scenarios.Program{Node: "sio/node/server.mjs"}
 	nodeSIOClient    = scenarios.Program{Node: "sio/node/client.mjs"}
 	nodeSIOReconnect = scenarios.Program{Node: "sio/node/reconnect.mjs"}
+	rawPage          = scenarios.Program{Browser: "Chromium"}
+	sioPage          = scenarios.Program{Browser: "Chromium", Packages: "sio/node"}
 
 	websocketOnly = scenarios.Mode{Transports: []string{scenarios.WebSocket}}
 	pollingOnly   = scenarios.Mode{Transports: []string{scenarios.Polling}}
@@ -72,6 +76,7 @@ var (
 
 	reconnectOnly = []string{"reconnect"}
 	fallbackOnly  = []string{"fallback"}
+	proxyOnly     = []string{"proxy"}
 )
 
 // The defects of go-socket.io 1.7 that make a case of stacktest fail.
@@ -87,6 +92,24 @@ var (
 		"oversized-reason": noReason["oversized-reason"],
 		"upgrade":          "go-socket.io refuses the request that is under way while a client upgrades, and the client gives the connection up",
 	}
+)
+
+// The defects that scenarios show, or that the chat makes up for; the tests are in
+// sio/proxy_test.go, sio/cluster_test.go and bench/outside_test.go.
+var (
+	sessionDefect = "go-socket.io numbers sessions 1, 2, 3 on every node: a node answers to a client of another, and to anybody who counts; sio/proxy.go makes ids that are random and begin with the node's name"
+	upgradeDefect = "go-socket.io refuses the request that is under way while a client upgrades: what is said in it is lost, and the client gives the connection up"
+
+	sioDefects = map[string][]string{"proxy": {
+		sessionDefect,
+		"go-socket.io's Redis adapter shares one connection without a lock: of what is broadcast at the same time only some arrives; sio/cluster.go has a lock",
+		"go-socket.io's Redis adapter is dead once Redis has been away, and no error tells",
+	}}
+	sessionDefects = map[string][]string{"proxy": {sessionDefect}}
+	defaultDefects = map[string][]string{"proxy": {sessionDefect, upgradeDefect}}
+	nodeDefects    = map[string][]string{"proxy": {
+		"@socket.io/redis-adapter looks at no answer of Redis: one that is on its way when Redis goes ends the process; sio/node/cluster.mjs makes up for it",
+	}}
 )
 
 // Stacks are all stacks, in the order of the tables. A name says the protocol,
@@ -123,6 +146,7 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: goSIO, Mode: websocketOnly,
 			Twin: "rawws", Known: noReason,
+			Defects: sioDefects,
 		},
 		{
 			Name:     "rawws-js",
@@ -136,6 +160,7 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: websocketOnly,
 			Twin: "rawws-js", Known: noReason,
+			Defects: sessionDefects,
 		},
 		{
 			Name:     "sio-js-polling",
@@ -143,7 +168,8 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: pollingOnly,
 			Twin: "rawws-js", Known: pollingDefects,
-			Flaky: "go-socket.io tells a client its session id before it knows the id itself: the poll that follows may be refused",
+			Flaky:   "go-socket.io tells a client its session id before it knows the id itself: the poll that follows may be refused",
+			Defects: sessionDefects,
 		},
 		{
 			Name:     "sio-js-default",
@@ -151,7 +177,8 @@ func Stacks() []scenarios.Stack {
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   goSIO, Client: nodeSIOClient, Mode: defaultOrder,
 			Twin: "rawws-js", Known: upgradeDefects,
-			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Flaky:   "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Defects: defaultDefects,
 		},
 		{
 			Name:     "bare-node",
@@ -171,7 +198,8 @@ func Stacks() []scenarios.Stack {
 			About:    "Socket.IO, socket.io 4.8 at both ends",
 			Protocol: scenarios.ProtocolEIO4,
 			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: websocketOnly,
-			Twin: "rawws-node",
+			Twin:    "rawws-node",
+			Defects: nodeDefects,
 		},
 		{
 			Name:     "sio-node-polling",
@@ -329,6 +357,36 @@ func Stacks() []scenarios.Stack {
 			Server:   scenarios.Program{Go: "parts"}, Client: scenarios.Program{Go: "parts"},
 			Mode: scenarios.Mode{Transports: []string{scenarios.XHRMultipart}},
 			Only: fallbackOnly,
+		},
+		{
+			Name:     "rawws-browser",
+			About:    "plain WebSocket, gorilla/websocket server, the WebSocket of a page in Chromium",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   goRaw, Client: rawPage, Mode: websocketOnly,
+			Only: proxyOnly,
+		},
+		{
+			Name:     "sio-browser",
+			About:    "Socket.IO, go-socket.io 1.7 server, socket.io-client 2.5 in its default order in Chromium",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: sioPage, Mode: defaultOrder,
+			Twin: "rawws-browser", Only: proxyOnly,
+			Flaky:   "a connection to go-socket.io can break even when its client is idle while it upgrades",
+			Defects: defaultDefects,
+		},
+		{
+			Name:     "rawws-node-browser",
+			About:    "plain WebSocket, ws server, the WebSocket of a page in Chromium",
+			Protocol: scenarios.ProtocolRaw,
+			Server:   nodeRawServer, Client: rawPage, Mode: websocketOnly,
+			Only: proxyOnly,
+		},
+		{
+			Name:     "sio-node-browser",
+			About:    "Socket.IO, socket.io 4.8 server, socket.io-client 4.8 in its default order in Chromium",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: sioPage, Mode: defaultOrder,
+			Twin: "rawws-node-browser", Only: proxyOnly,
 		},
 		{
 			Name:     "flash",

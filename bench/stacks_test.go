@@ -29,11 +29,12 @@ func look(t testing.TB) (Machine, []scenarios.Stack) {
 }
 
 // eachStack runs a test on every stack that lets clients in, in an environment
-// of its own.
+// of its own. Pages in a browser are tested with package inpage and in the matrix
+// of proxy: no Origin can be asked of them, and a thousand are too many.
 func eachStack(t *testing.T, test func(t *testing.T, env *Env, s scenarios.Stack)) {
 	m, can := look(t)
 	for _, s := range can {
-		if !s.IsChat() || s.Refused != "" {
+		if !s.IsChat() || s.Refused != "" || s.InBrowser() {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
@@ -331,6 +332,7 @@ func TestArrows(t *testing.T) {
 		"internal/checkout":   {},
 		"internal/dissect":    {"scenarios", "internal/wire"},
 		"internal/floor":      {"scenarios"},
+		"internal/inpage":     {"scenarios"},
 		"internal/load":       {"scenarios", "internal/pacer", "internal/wire"},
 		"internal/netlab":     {"scenarios", "internal/wire"},
 		"internal/pacer":      {},
@@ -345,7 +347,7 @@ func TestArrows(t *testing.T) {
 		"internal/trend":      {"internal/page", "internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/daemon", "internal/floor", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/browser", "internal/daemon", "internal/floor", "internal/inpage", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"lessons":                            {"scenarios", "internal/capture", "internal/page", "internal/record", "internal/report"},
 		"lessons/exercise":                   {},
@@ -376,6 +378,7 @@ func TestArrows(t *testing.T) {
 		"github.com/googollee/go-socket.io": {"sio", "internal/conformance"},
 		"github.com/redis/go-redis":         {"rawws"},
 		"github.com/alicebob/miniredis":     {"internal/broker"},
+		"github.com/chromedp":               {"internal/browser", "internal/inpage"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
 	if err != nil {

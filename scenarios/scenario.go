@@ -58,6 +58,9 @@ type Case struct {
 	// Polling says that the case is for stacks over long polling, too.
 	Polling bool `json:"polling,omitempty"`
 
+	// Browser says that the case is for stacks in a real browser, too.
+	Browser bool `json:"browser,omitempty"`
+
 	// Fresh says that the case needs a server that has served nobody yet: what
 	// is asked for is what it grows by.
 	Fresh bool `json:"fresh,omitempty"`
@@ -67,6 +70,10 @@ type Case struct {
 	// may run side by side, Abreast of them at most; see SideBySide.
 	Outcome bool `json:"outcome,omitempty"`
 	Abreast int  `json:"abreast,omitempty"`
+
+	// Shared says that the process with the clients may have had those of
+	// another cell of the stack before.
+	Shared bool `json:"shared,omitempty"`
 
 	// Timers are the same on all stacks; zero where nothing depends on them.
 	Timers Timers `json:"timers,omitzero"`

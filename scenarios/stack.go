@@ -28,24 +28,29 @@ const (
 	XHRMultipart = "xhr-multipart" // of Socket.IO 0.6: multipart/x-mixed-replace
 )
 
-// Program is one end of a stack: a chat of this binary or a Node module. One of
-// the two fields is set; neither is for the client of a stack that has none.
+// Program is one end of a stack: a chat of this binary, a Node module, or a page
+// in a browser. One of the three fields is set; none is for the client of a stack
+// that has none.
 type Program struct {
-	Go   string `json:"go,omitempty"`   // name under which bench lists it: "rawws"
-	Node string `json:"node,omitempty"` // path in the repository: "rawws/node/server.mjs"
+	Go      string `json:"go,omitempty"`      // name under which bench lists it: "rawws"
+	Node    string `json:"node,omitempty"`    // path in the repository: "rawws/node/server.mjs"
+	Browser string `json:"browser,omitempty"` // what the browser is called: "Chromium"
 
-	// Packages is the folder whose npm packages a Node program uses, where that
-	// is not its own: "rawws/node".
+	// Packages is the folder whose npm packages a page uses, or a Node program
+	// where that is not its own: "rawws/node".
 	Packages string `json:"packages,omitempty"`
 }
 
-// String returns what a table shows: "Go rawws" or "Node rawws/node/server.mjs".
+// String returns what a table shows: "Go rawws", "Node rawws/node/server.mjs" or
+// "Chromium".
 func (p Program) String() string {
 	switch {
 	case p.Node != "":
 		return "Node " + p.Node
 	case p.Go != "":
 		return "Go " + p.Go
+	case p.Browser != "":
+		return p.Browser
 	}
 	return "none"
 }
@@ -92,6 +97,10 @@ type Stack struct {
 	// fail. The suite fails once such a case passes.
 	Known map[string]string `json:"known,omitempty"`
 
+	// Defects are those of its libraries that a scenario shows, or that the chat
+	// makes up for, by scenario: what is not the protocol's. Each has a test.
+	Defects map[string][]string `json:"defects,omitempty"`
+
 	// Refused is why the server lets no client of the stack in, "" if it does:
 	// two versions that do not go together. All cases of such a stack are n/a for
 	// this reason. The suite fails once a client gets in.
@@ -110,6 +119,9 @@ type Stack struct {
 func (s Stack) NeedsNode() bool {
 	return s.Server.Node != "" || s.Client.Node != ""
 }
+
+// InBrowser reports whether the clients are pages in a browser.
+func (s Stack) InBrowser() bool { return s.Client.Browser != "" }
 
 // IsFor reports whether the stack is for the scenario of that name.
 func (s Stack) IsFor(scenario string) bool {

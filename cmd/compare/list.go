@@ -72,6 +72,9 @@ func listPaths(c *call) error {
 	for _, r := range proxy.Routes() {
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.About)
 	}
+	for _, n := range proxy.AllNodes() {
+		fmt.Fprintf(w, "%s\t%s\n", n.Name, n.About)
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"wsvsio/bench"
+	"wsvsio/internal/daemon"
 	"wsvsio/internal/record"
 	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
@@ -147,6 +148,16 @@ func TestListPaths(t *testing.T) {
 	for _, r := range proxy.Routes() {
 		if !strings.Contains(stdout, r.Name+" ") || !strings.Contains(stdout, r.About) {
 			t.Errorf("lacks %s:\n%s", r.Name, stdout)
+		}
+	}
+	for _, n := range proxy.AllNodes() {
+		if !strings.Contains(stdout, n.Name+" ") || !strings.Contains(stdout, n.About) {
+			t.Errorf("lacks %s:\n%s", n.Name, stdout)
+		}
+	}
+	for _, k := range daemon.Kinds() {
+		if !strings.Contains(stdout, "\n"+k.Name+": ") {
+			t.Errorf("lacks the configuration of %s", k.Name)
 		}
 	}
 }

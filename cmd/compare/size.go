@@ -159,7 +159,7 @@ func defectsOf(l codesize.Library) []codesize.Defect {
 				add(text, "stacktest "+rule.Name)
 			}
 		}
-		if s.Flaky != "" {
+		if s.Flaky != "" && !s.InBrowser() {
 			add(s.Flaky, "stacktest on "+s.Name)
 		}
 		if s.Refused != "" {
@@ -295,7 +295,7 @@ func behaviour(r *codesize.Report, scenario string, runs []pastRun) codesize.Beh
 	broken := make(map[string][]string) // rule and why -> stacks
 	var order []string
 	for _, s := range bench.Stacks() {
-		if !s.IsChat() || !s.IsFor(scenario) || s.Extra || (scenario == "reconnect") != s.Mode.Reconnect {
+		if !s.IsChat() || s.InBrowser() || !s.IsFor(scenario) || s.Extra || (scenario == "reconnect") != s.Mode.Reconnect {
 			continue
 		}
 		code := codeOf(r, scenario, s)

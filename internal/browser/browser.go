@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
 )
 
 // names are what Chromium is installed as, in the order in which they are tried.
@@ -26,6 +29,9 @@ var ErrMissing = errors.New("chromium is not installed (" + Mend + ")")
 // machine, ten times that on a busy one.
 const startLimit = 30 * time.Second
 
+// closeLimit is how long its folder may be in use once it has ended.
+const closeLimit = 5 * time.Second
+
 // Find returns the path of Chromium, or ErrMissing.
 func Find() (string, error) {
 	for _, n := range names {
@@ -34,6 +40,33 @@ func Find() (string, error) {
 		}
 	}
 	return "", ErrMissing
+}
+
+// Version returns what the Chromium of this machine calls its version, or
+// ErrMissing.
+func Version(ctx context.Context) (string, error) {
+	path, err := Find()
+	if err != nil {
+		return "", err
+	}
+	text, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", path, err)
+	}
+	for field := range strings.FieldsSeq(string(text)) {
+		if field[0] >= '0' && field[0] <= '9' {
+			return field, nil // of "Chromium 156.0.8078.108 built on …"
+		}
+	}
+	return "", fmt.Errorf("no version in %q", text)
+}
+
+// Open has a browser listen for other processes of this machine; see Address. They
+// may give it pages that do not come from the network. It would take these for
+// pages of the public internet, which may not reach this machine.
+func Open(a *chromedp.ExecAllocator) {
+	remote.WebSocket(a)
+	chromedp.Flag("disable-features", "Translate,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets")(a)
 }
 
 // Browser is a running Chromium.
@@ -62,6 +95,7 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.WSURLReadTimeout(startLimit),
+		chromedp.ModifyCmdFunc(apart),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // its sandbox refuses root
@@ -80,10 +114,39 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 // it.
 func (b *Browser) Tab() (context.Context, context.CancelFunc) { return chromedp.NewContext(b.ctx) }
 
+// Address is the URL at which another process finds a browser that was started
+// with Open.
+func (b *Browser) Address() (string, error) {
+	// Chromium writes its port there, and on the next line a path.
+	text, err := os.ReadFile(filepath.Join(b.folder, "DevToolsActivePort"))
+	if err != nil {
+		return "", fmt.Errorf("where the browser listens: %w", err)
+	}
+	port, path, ok := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	if !ok {
+		return "", fmt.Errorf("where the browser listens: %q", text)
+	}
+	return "ws://127.0.0.1:" + port + path, nil
+}
+
 // Close ends the browser and waits until its processes are gone.
 func (b *Browser) Close() error {
 	for _, cancel := range b.cancel {
 		cancel() // each waits for what it cancels
 	}
-	return os.RemoveAll(b.folder)
+	// Those of its processes that are killed may be writing.
+	limit := time.After(closeLimit)
+	tick := time.NewTicker(closeLimit / 100)
+	defer tick.Stop()
+	for {
+		err := os.RemoveAll(b.folder)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			return fmt.Errorf("remove the folder of the browser: %w", err)
+		}
+	}
 }

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/remote"
 	"go.uber.org/goleak"
 )
 
@@ -51,10 +53,44 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestOpen has a browser tell where it listens, and its version.
+func TestOpen(t *testing.T) {
+	b, err := Start(t.Context(), Open)
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := b.Address()
+	if err != nil || !strings.HasPrefix(addr, "ws://127.0.0.1:") {
+		t.Errorf("address %q: %v", addr, err)
+	}
+	version, err := Version(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	// It says the same over the address.
+	alloc, stop := remote.NewAllocator(t.Context(), addr, remote.NoModifyURL)
+	tab, done := chromedp.NewContext(alloc)
+	agent, err := chromedp.Run(tab, chromedp.Evaluate[string]("navigator.userAgent"))
+	if major, _, _ := strings.Cut(version, "."); err != nil || !strings.Contains(agent, "Chrome/"+major+".") {
+		t.Errorf("version %q, agent %q: %v", version, agent, err)
+	}
+	done()
+	stop()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMissing has no Chromium.
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := Start(t.Context()); !errors.Is(err, ErrMissing) {
 		t.Errorf("err = %v, want %v", err, ErrMissing)
+	}
+	if _, err := Version(t.Context()); !errors.Is(err, ErrMissing) {
+		t.Errorf("version: err = %v, want %v", err, ErrMissing)
 	}
 }

@@ -571,7 +571,7 @@ func (d *Diff) table(s *series, units []record.Unit) (t table, tests, short int)
 	}
 	t.caption = rounds(counts)
 	for _, text := range remarks.texts {
-		t.notes = append(t.notes, note{"note", strings.Join(who[text], ", "), []string{text}})
+		t.notes = append(t.notes, note{label: "note", who: strings.Join(who[text], ", "), lines: []string{text}})
 	}
 	return t, tests, short
 }

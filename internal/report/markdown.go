@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -45,6 +46,10 @@ func markdownTable(b *bytes.Buffer, t table) error {
 		fmt.Fprintf(b, "%s\n\n", escape(t.caption))
 	}
 	for _, n := range t.notes {
+		if n.verbatim {
+			markdownBlock(b, n)
+			continue
+		}
 		text := escape(n.who)
 		if len(n.lines) > 0 {
 			text += ": " + escape(strings.Join(n.lines, "\n"))
@@ -59,6 +64,20 @@ func markdownTable(b *bytes.Buffer, t table) error {
 		return markdownGrid(b, t.attribution)
 	}
 	return nil
+}
+
+// markdownBlock writes a remark whose lines are to be copied as an item of a list
+// with a block of code.
+func markdownBlock(b *bytes.Buffer, n note) {
+	fence := "```"
+	for slices.ContainsFunc(n.lines, func(line string) bool { return strings.Contains(line, fence) }) {
+		fence += "`"
+	}
+	fmt.Fprintf(b, "- **%s**: %s\n\n", escape(n.label), escape(n.who))
+	for _, line := range slices.Concat([]string{fence}, n.lines, []string{fence}) {
+		b.WriteString("  " + line + "\n")
+	}
+	b.WriteByte('\n')
 }
 
 // markdownGrid writes the rows and columns of a table and an empty line.
@@ -132,6 +151,7 @@ func markdownKey(b *bytes.Buffer, p *page) {
 		fmt.Fprintf(b, "T%s\n\n", escape(p.verdict[1:]))
 	}
 	markdownEntries(b, "Stacks", p.stacks)
+	markdownEntries(b, "D"+defectsTitle[1:], p.defects)
 	markdownEntries(b, "A"+effectsTitle[1:], p.effects)
 	markdownEntries(b, "C"+columnsTitle[1:], p.columns)
 	if len(p.also) > 0 {

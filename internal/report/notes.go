@@ -62,7 +62,7 @@ func (n *notes) add(r record.Row, columns []record.Unit) {
 			}
 		}
 		for _, text := range said.texts {
-			n.labels.add(r, clean(key), lines(text), said.rounds[text])
+			n.labels.add(r, clean(key), copied(text), said.rounds[text])
 		}
 	}
 }
@@ -112,7 +112,11 @@ func unsteady(r record.Row, columns []record.Unit) string {
 
 // list returns the remarks, the worst first.
 func (n *notes) list() []note {
-	return slices.Concat(n.failed.list(), n.wrong.list(), n.doubts.list(), n.labels.list())
+	told := n.labels.list()
+	for i := range told {
+		told[i].verbatim = len(told[i].lines) > 1
+	}
+	return slices.Concat(n.failed.list(), n.wrong.list(), n.doubts.list(), told)
 }
 
 // remarks are texts in the order in which they first came, with the rounds in
@@ -174,6 +178,25 @@ func lines(text string) []string {
 	if more := len(list) - maxLines; more > 0 {
 		left := fmt.Sprintf("(%s more in run.json)", plural(more, "line"))
 		list = slices.Concat(list[:1], []string{left}, list[1+more:])
+	}
+	return list
+}
+
+// indent is a step of what is indented with tabs.
+const indent = "    "
+
+// copied returns the lines of a text that a reader may want to copy, such as a
+// configuration: all of them, each clean, as far indented as it was.
+func copied(text string) []string {
+	var list []string
+	for line := range strings.Lines(text) {
+		rest := strings.TrimLeft(line, " \t")
+		if said := clean(rest); said != "" {
+			list = append(list, strings.ReplaceAll(line[:len(line)-len(rest)], "\t", indent)+said)
+		}
+	}
+	if len(list) == 1 {
+		list[0] = strings.TrimSpace(list[0])
 	}
 	return list
 }

@@ -7,6 +7,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type page struct {
 	reasons []string // of what is n/a; [1] is the first
 	leftOut []record.LeftOut
 	stacks  []entry
+	defects []entry // of libraries, with the stacks that have them
 	effects []entry // how to read the attribution
 	columns []entry
 	verdict string   // why there are ratios without one; "" if there are none
@@ -76,6 +78,7 @@ type cell struct {
 type note struct {
 	label, who string
 	lines      []string
+	verbatim   bool // the lines are to be copied: they are indented, and not wrapped
 }
 
 // columnsTitle stands over what the columns mean.
@@ -163,6 +166,7 @@ func newPage(run *record.Run) *page {
 		p.stacks = append(p.stacks, entry{clean(s.Name),
 			clean(strings.TrimPrefix(text, "; "))})
 	}
+	p.defects = defects(run)
 	p.leftOut = leftOut(run)
 	p.facts = facts(run)
 	return p
@@ -524,6 +528,35 @@ func faultsIn(r record.Row, u record.Unit) (sum float64, rounds []int) {
 		}
 	}
 	return sum, rounds
+}
+
+// defectsTitle stands over the defects of libraries.
+const defectsTitle = "defects of the libraries, which are not the protocol's"
+
+// defects returns the defects that the scenarios of a run show, or that the chat
+// makes up for, each once, with the stacks that have it.
+func defects(run *record.Run) (list []entry) {
+	stacks := make(map[string][]string) // by text
+	var texts []string
+	for _, s := range run.Stacks {
+		for _, scenario := range slices.Sorted(maps.Keys(s.Defects)) {
+			if !slices.ContainsFunc(run.Cells, func(c record.Cell) bool { return c.Scenario == scenario && c.Stack == s.Name }) {
+				continue
+			}
+			for _, text := range s.Defects[scenario] {
+				if text = clean(text); stacks[text] == nil {
+					texts = append(texts, text)
+				}
+				if name := clean(s.Name); !slices.Contains(stacks[text], name) {
+					stacks[text] = append(stacks[text], name)
+				}
+			}
+		}
+	}
+	for _, text := range texts {
+		list = append(list, entry{strings.Join(stacks[text], ", "), text})
+	}
+	return list
 }
 
 // leftOut folds the stacks that were left out for the same reason into one.

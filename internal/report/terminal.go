@@ -56,6 +56,13 @@ func terminalTable(b *bytes.Buffer, t table) error {
 		hang(b, " ", t.caption)
 	}
 	for _, n := range t.notes {
+		if n.verbatim {
+			hang(b, " "+n.label+": ", n.who+":")
+			for _, line := range n.lines {
+				b.WriteString(indent + line + "\n")
+			}
+			continue
+		}
 		text := n.who
 		if len(n.lines) > 0 {
 			text += ": " + n.lines[0]
@@ -196,6 +203,13 @@ func terminalKey(b *bytes.Buffer, p *page) {
 		b.WriteByte('\n')
 	}
 	terminalEntries(b, "stacks", p.stacks)
+	if len(p.defects) > 0 {
+		fmt.Fprintf(b, "%s\n", defectsTitle)
+		for _, d := range p.defects {
+			hang(b, "  ", d.name+": "+d.text)
+		}
+		b.WriteByte('\n')
+	}
 	terminalEntries(b, effectsTitle, p.effects)
 	terminalEntries(b, columnsTitle, p.columns)
 	if len(p.also) > 0 {

@@ -27,6 +27,11 @@ type Program struct {
 	Path      string // where the server is mounted
 	NewServer scenarios.NewServer
 	Dial      scenarios.Dial
+
+	// Pages is there instead of Dial for clients that are pages in a browser,
+	// which listens at an address and is given npm packages from a folder. It
+	// returns what closes them all, too.
+	Pages func(address, packages string) (scenarios.Dial, func() error)
 }
 
 // Programs are the chats in this binary, by the name a Stack gives them.
@@ -66,6 +71,7 @@ type child struct {
 	program Program
 	chat    scenarios.Server
 	http    *http.Server
+	close   func() error       // of the pages; nil if there are none
 	target  scenarios.Protocol // what the load generator speaks
 
 	clients sync.Map // int -> scenarios.Client
@@ -263,6 +269,9 @@ func (c *child) start(s Start) (Started, error) {
 	default:
 		return answer, fmt.Errorf("unknown role %q", s.Role)
 	}
+	if s.Role == Clients && c.program.Pages != nil {
+		c.program.Dial, c.close = c.program.Pages(s.Browser, s.Packages)
+	}
 	if s.Role == Server {
 		addr, err := c.listen(s)
 		if err != nil {
@@ -328,6 +337,9 @@ func (c *child) stop() error {
 		return true
 	})
 	closing.Wait()
+	if c.close != nil {
+		return c.close()
+	}
 	if c.chat == nil {
 		return nil
 	}

@@ -18,6 +18,7 @@
 //
 //	start {"protocol":1,"role":"server","program":"rawws","addr":"127.0.0.1:0","config":ServerConfig}
 //	      {"protocol":1,"role":"clients","program":"rawws"}
+//	      {"protocol":1,"role":"clients","program":"browser","browser":"ws://127.0.0.1:9222/devtools/browser/…","packages":"/…/sio/node"}
 //	      {"protocol":1,"role":"load","program":"engine.io4"}
 //	   →  {"protocol":1,"pid":17,"runtime":"go1.26.8","addr":"127.0.0.1:41234"}
 //	usage {}  →  Usage of package scenarios

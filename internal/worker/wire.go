@@ -28,6 +28,11 @@ type Start struct {
 	Addr     string `json:"addr,omitempty"` // where a server listens
 
 	Config scenarios.ServerConfig `json:"config,omitzero"`
+
+	// Where the browser listens whose pages the clients are, and the folder with
+	// the npm packages that they use.
+	Browser  string `json:"browser,omitempty"`
+	Packages string `json:"packages,omitempty"`
 }
 
 // Started is its answer.

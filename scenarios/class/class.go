@@ -14,9 +14,10 @@ import (
 // Of says what a client sees that does not work, the same for all libraries:
 // the HTTP status that it was answered, such as "403"; "no WebSocket" if it has
 // none; "untrusted" if it does not trust a certificate; "silence" if nothing came
-// until it was given up; "closed" if the connection ended, whatever for. It is
-// "" of no error. Where an upgrade was asked for, the status of an answer that is
-// none says so.
+// until it was given up; "no tunnel" if a forward proxy does not let a browser
+// through, which does not say with what status; "closed" if the connection ended,
+// whatever for. It is "" of no error. Where an upgrade was asked for, the status of
+// an answer that is none says so.
 func Of(err error) string {
 	switch {
 	case err == nil:
@@ -38,7 +39,9 @@ func Of(err error) string {
 	switch {
 	case strings.Contains(lower, "has no websocket"):
 		return "no WebSocket"
-	case strings.Contains(lower, "certificate"):
+	case strings.Contains(lower, "tunnel"):
+		return "no tunnel"
+	case strings.Contains(lower, "certificate"), strings.Contains(lower, "err_cert"):
 		return "untrusted"
 	case strings.Contains(lower, "timeout"), strings.Contains(lower, "timed out"), strings.Contains(lower, "deadline exceeded"):
 		return "silence"

@@ -28,6 +28,40 @@ func balancers() (kinds []string) {
 	return kinds
 }
 
+// Nodes is a case with several nodes, as a list shows it.
+type Nodes struct {
+	Name  string // of the case, and of the program's configuration if it has one
+	About string
+}
+
+// AllNodes are all cases with several nodes, in their order.
+func AllNodes() (list []Nodes) {
+	programs := map[string]string{
+		scenarios.PathBalance: "a balancer of this suite",
+		scenarios.PathNginx:   "nginx",
+		scenarios.PathHAProxy: "HAProxy",
+	}
+	ways := map[string]string{
+		scenarios.BalanceRobin:   "in turn, with nothing that keeps a client on a node",
+		scenarios.BalanceCookie:  "by a cookie that it sets",
+		scenarios.BalanceSource:  "by a hash of the client's address",
+		scenarios.BalanceSession: "by the node's name in front of the session id",
+	}
+	for _, kind := range balancers() {
+		program, how := cutBalancer(kind)
+		list = append(list, Nodes{kind, "two nodes behind " + programs[program] + ": " + ways[how]})
+	}
+	return append(list,
+		Nodes{roomsCase, "two nodes with a room in common, joined by a Redis in this process (miniredis)"},
+		Nodes{roomsRedisCase, "the same, joined by a redis-server"})
+}
+
+// cutBalancer takes the kind of a balancer apart.
+func cutBalancer(kind string) (program, how string) {
+	i := strings.LastIndexByte(kind, '-')
+	return kind[:i], kind[i:]
+}
+
 // nodeCases are the cases with several nodes.
 func nodeCases(p scenarios.Profile, timers scenarios.Timers) []scenarios.Case {
 	messages := 20 // of each client at once
@@ -39,7 +73,7 @@ func nodeCases(p scenarios.Profile, timers scenarios.Timers) []scenarios.Case {
 		// The two that show what is to be shown; the others agree with the second.
 		shown := kind == scenarios.PathBalance+scenarios.BalanceRobin || kind == scenarios.PathBalance+scenarios.BalanceSession
 		cases = append(cases, scenarios.Case{
-			Name: kind, Clients: 10, Once: true, Outcome: true, Abreast: abreast, Polling: true,
+			Name: kind, Clients: 10, Once: true, Outcome: true, Abreast: abreast, Shared: true, Polling: true,
 			Timers: timers, Window: 4 * timers.Limit,
 			OnRequest: !shown && p != scenarios.Full,
 		})
@@ -98,7 +132,7 @@ func checkNodes(c scenarios.Case) error {
 const (
 	// mostTries is how often a client tries: one that has to be lucky has had
 	// its chance.
-	mostTries = 10
+	mostTries = 5
 
 	// steady is how many messages a client says, each of which has to come
 	// back, before it counts as stable.

@@ -31,7 +31,7 @@ const timeSuffix = "-time"
 var (
 	scaled = scenarios.Timers{
 		PingInterval: scenarios.Defaults.PingInterval, PingTimeout: scenarios.Defaults.PingTimeout,
-		Idle: time.Second, Limit: 1500 * time.Millisecond,
+		Idle: time.Second, Limit: 2 * time.Second,
 	}
 	defaults = scenarios.Timers{
 		PingInterval: scenarios.Defaults.PingInterval, PingTimeout: scenarios.Defaults.PingTimeout,
@@ -39,8 +39,14 @@ var (
 	}
 )
 
-// abreast is how many stacks run side by side: much of it is waiting.
-const abreast = 6
+// abreast is how many cells run side by side, of those with Node half as many:
+// most of each is waiting.
+const abreast = 14
+
+// attention is how long clients are idle at most, but for half as long again,
+// where nothing is known to cut them. It is shorter than the heartbeat of all
+// stacks.
+const attention = 10 * time.Second
 
 // Cases implements scenarios.Scenario.
 func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
@@ -51,13 +57,12 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 	var outcomes, times []scenarios.Case
 	for _, r := range Routes() {
 		c := scenarios.Case{
-			Name: r.Name, Clients: clients, Once: true, Outcome: true, Abreast: abreast, Polling: true,
+			Name: r.Name, Clients: clients, Once: true, Outcome: true, Abreast: abreast, Shared: true, Polling: true,
 			Timers: timers, Window: 4 * timers.Limit,
 			OnRequest: r.OnRequest && p != scenarios.Full,
+			Browser:   r.Shown || r.Browser && p == scenarios.Full,
 		}
-		if r.Idle {
-			c.Window += 4 * timers.Idle
-		}
+		c.Window += 4 * timers.Idle
 		outcomes = append(outcomes, c)
 		if r.Timed || p == scenarios.Full {
 			times = append(times, scenarios.Case{
@@ -107,6 +112,8 @@ func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 	switch {
 	case !s.IsChat():
 		return scenarios.Unsupported("%s has no client", s.Name)
+	case s.InBrowser() && !c.Browser:
+		return scenarios.Unsupported("a real browser is asked where what it does by itself counts")
 	case s.Mode.Reconnect:
 		return scenarios.Unsupported("whether a connection lives is asked of clients that do not come back")
 	}
@@ -168,15 +175,16 @@ func (sc scene) drop() error {
 }
 
 // outcomes sees what gets through.
-func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) error {
-	t := x.c.Timers
+func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) (err error) {
+	silent := cfg
 	if x.route.Idle {
-		cfg.PingInterval = 20 * t.Idle // no heartbeat
+		silent.PingInterval = 20 * x.c.Timers.Idle // no heartbeat
 	}
-	sc, err := x.set(ctx, cfg)
+	sc, err := x.set(ctx, silent)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, sc.drop()) }()
 	if text := sc.path.Config(); text != "" {
 		x.rec.Label("configuration", text)
 	}
@@ -192,21 +200,27 @@ func (x *experiment) outcomes(ctx context.Context, cfg scenarios.ServerConfig) e
 	through := working(tries)
 	if len(through) > 0 {
 		x.wire(ctx, sc, through[0])
-		x.origin(ctx, sc)
+		if !x.stack.InBrowser() { // whose clients all have one
+			x.origin(ctx, sc)
+		}
+		through = working(through)
 	}
-	if x.route.Idle {
-		x.idle(ctx, through, "", "idle")
+	if !x.route.Idle {
+		x.idle(ctx, through)
+		x.idled(through, "", "idle")
+		return nil
 	}
-	if err := sc.drop(); err != nil || !x.route.Idle {
+	cfg.Behind.Idle = x.c.Timers.Idle
+	with, err := x.set(ctx, cfg)
+	if err != nil {
 		return err
 	}
-
-	cfg.PingInterval, cfg.Behind.Idle = t.PingInterval, t.Idle
-	if sc, err = x.set(ctx, cfg); err != nil {
-		return err
-	}
-	x.idle(ctx, working(x.connect(ctx, sc)), "-beat", "idle with heartbeat")
-	return sc.drop()
+	defer func() { err = errors.Join(err, with.drop()) }()
+	beating := working(x.connect(ctx, with))
+	x.idle(ctx, slices.Concat(through, beating))
+	x.idled(through, "", "idle")
+	x.idled(beating, "-beat", "idle with heartbeat")
+	return nil
 }
 
 // try is an attempt of one client. It has a room of its own, so that nobody
@@ -231,6 +245,9 @@ func (t *try) transport() (name string) {
 // connect has the clients of a case connect, all at once.
 func (x *experiment) connect(ctx context.Context, sc scene) []*try {
 	tries := make([]*try, x.c.Clients)
+	if x.stack.InBrowser() {
+		tries = tries[:1] // a browser is one user's
+	}
 	var all sync.WaitGroup
 	for i := range tries {
 		tries[i] = x.newTry(fmt.Sprint("client", i))
@@ -250,11 +267,19 @@ func (t *try) run(ctx context.Context, sc scene, origin string, limit time.Durat
 	}
 }
 
+// pageLimit is how long a browser may take to open a page: a tenth of it, on a
+// machine that does nothing else.
+const pageLimit = 5 * time.Second
+
 // dial connects. It takes some libraries several requests.
 func (t *try) dial(ctx context.Context, sc scene, origin string, limit time.Duration) {
 	cfg := t.stack.Dial(t.name)
 	cfg.Origin = origin
-	limited, cancel := context.WithTimeout(ctx, 2*limit)
+	limit *= 2
+	if t.stack.InBrowser() {
+		limit += pageLimit
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	t.peer, t.err = sc.crew.Dial(limited, sc.path.URL(), sc.path.Through(cfg))
 }
@@ -388,11 +413,15 @@ func (x *experiment) origin(ctx context.Context, sc scene) {
 
 // idle has clients say nothing until a proxy that cuts what is idle would have
 // done so, and then something.
-func (x *experiment) idle(ctx context.Context, tries []*try, suffix, label string) {
+func (x *experiment) idle(ctx context.Context, tries []*try) {
 	if len(tries) == 0 {
 		return
 	}
-	silent, cancel := context.WithTimeout(ctx, x.c.Timers.Idle*3/2)
+	limit := x.c.Timers.Idle
+	if !x.route.Idle {
+		limit = min(limit, attention)
+	}
+	silent, cancel := context.WithTimeout(ctx, limit*3/2)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, t := range tries {
@@ -403,6 +432,13 @@ func (x *experiment) idle(ctx context.Context, tries []*try, suffix, label strin
 		})
 	}
 	all.Wait()
+}
+
+// idled records what became of clients that were idle.
+func (x *experiment) idled(tries []*try, suffix, label string) {
+	if len(tries) == 0 {
+		return
+	}
 	x.rec.Value("idle-survived"+suffix, share(tries))
 	for _, t := range tries {
 		if !works(t) {

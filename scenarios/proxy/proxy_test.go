@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ func TestClass(t *testing.T) {
 		"read tcp 127.0.0.1:40000->127.0.0.1:50400: read: connection reset by peer":        "closed",
 		"tls: failed to verify certificate: x509: certificate signed by unknown authority": "untrusted",
 		"cannot connect: close code 1006: unable to verify the first certificate":          "untrusted",
+		"failed: Error during WebSocket handshake: Unexpected response code: 403":          "403",
+		"failed: Establishing a tunnel via proxy server failed.":                           "no tunnel",
+		"failed: Error in connection establishment: net::ERR_CERT_AUTHORITY_INVALID":       "untrusted",
 		"cannot connect: timeout":                                                          "silence",
 		"clients of rawws: no answer to join: context deadline exceeded":                   "silence",
 		"cannot connect: close code 1006: Opening handshake has timed out":                 "silence",
@@ -63,6 +67,18 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
+	var listed, cases []string
+	for _, n := range AllNodes() {
+		if listed = append(listed, n.Name); strings.HasSuffix(n.About, ": ") || strings.Contains(n.About, "behind :") {
+			t.Errorf("%+v says too little", n)
+		}
+	}
+	for _, c := range nodeCases(scenarios.Full, defaults) {
+		cases = append(cases, c.Name)
+	}
+	if !slices.Equal(listed, cases) {
+		t.Errorf("cases with several nodes: listed %q, there are %q", listed, cases)
+	}
 	for want, c := range map[string]scenarios.Case{
 		`no case "x"`:       {Name: "x"},
 		`no case "x-time"`:  {Name: "x-time"},
@@ -74,8 +90,9 @@ func TestCases(t *testing.T) {
 		}
 	}
 	for want, s := range map[string]scenarios.Stack{
-		"has no client":    {Name: "floor"},
-		"do not come back": {Name: "back", Client: scenarios.Program{Go: "x"}, Mode: scenarios.Mode{Reconnect: true}},
+		"has no client":     {Name: "floor"},
+		"a real browser is": {Name: "page", Client: scenarios.Program{Browser: "x"}},
+		"do not come back":  {Name: "back", Client: scenarios.Program{Go: "x"}, Mode: scenarios.Mode{Reconnect: true}},
 	} {
 		err := (Scenario{}).Run(t.Context(), nil, s, scenarios.Case{Name: "direct"}, nil)
 		if !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), want) {
@@ -220,6 +237,7 @@ func (r *fakeRecorder) Doubt(string)                  {}
 // TestOutcomes has clients that do as they are told, and compares what is
 // reported with that. A case has one client, so that the order is known.
 func TestOutcomes(t *testing.T) {
+	const none = -1
 	twenty := make([]string, 1+counted)
 	for name, tt := range map[string]struct {
 		route   string
@@ -231,7 +249,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"works": {
 			"direct", nil,
-			map[string]float64{"works": 1, "origin-works": 1, "reqs/msg": 1, "wire-B/msg": 10},
+			map[string]float64{"works": 1, "origin-works": 1, "reqs/msg": 1, "wire-B/msg": 10, "idle-survived": 1},
 			map[string]string{"transport": "websocket", "origin": "let in", "configuration": "listen here;"}, 2, 1,
 		},
 		"is not let in": {
@@ -248,11 +266,15 @@ func TestOutcomes(t *testing.T) {
 		},
 		"breaks while it is counted": {
 			"direct", []script{{say: []string{"", "", "close 1006"}}},
-			map[string]float64{"works": 1, "origin-works": 1}, map[string]string{"error": "closed", "transport": "websocket"}, 2, 1,
+			map[string]float64{"works": 1, "origin-works": 1, "idle-survived": none}, map[string]string{"error": "closed", "transport": "websocket"}, 2, 1,
 		},
 		"not from a browser": {
 			"direct", []script{{}, {dial: errors.New("403")}},
 			map[string]float64{"works": 1, "origin-works": 0}, map[string]string{"origin": "403"}, 2, 1,
+		},
+		"ends for no reason while it is idle": {
+			"direct", []script{{say: append(twenty, "close 1006")}},
+			map[string]float64{"works": 1, "idle-survived": 0, "idle-survived-beat": none}, map[string]string{"idle": "closed"}, 2, 1,
 		},
 		"idle": {
 			"idle-cut", []script{{say: append(twenty, "status 504")}, {}, {}},
@@ -270,7 +292,7 @@ func TestOutcomes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for unit, want := range tt.values {
-				if v := rec.values[unit]; len(v) != 1 || v[0] != want {
+				if v := rec.values[unit]; want != none && (len(v) != 1 || v[0] != want) || want == none && len(v) > 0 {
 					t.Errorf("%s: %v, want %v", unit, v, want)
 				}
 			}
@@ -291,6 +313,42 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("served %+v", env.served)
 			}
 		})
+	}
+}
+
+// TestPage has one client in a browser, whatever the case says, and does not give
+// it another Origin.
+func TestPage(t *testing.T) {
+	env, rec := &fake{}, &fakeRecorder{make(map[string][]float64), make(map[string]string)}
+	s := fakeStack
+	s.Client = scenarios.Program{Browser: "fake"}
+	c := scenarios.Case{
+		Name: "idle-cut", Clients: 10, Outcome: true, Browser: true,
+		Timers: scenarios.Timers{PingInterval: time.Minute, Idle: 20 * time.Millisecond, Limit: 200 * time.Millisecond},
+	}
+	if err := (Scenario{}).Run(t.Context(), env, s, c, rec); err != nil {
+		t.Fatal(err)
+	}
+	if len(env.dialed) != 2 || env.dialed[0].Origin+env.dialed[1].Origin != "" || len(rec.values["origin-works"]) != 0 {
+		t.Errorf("dialed %+v, recorded %v", env.dialed, rec.values)
+	}
+}
+
+// TestBrowserRoutes are in full all that are for a browser, and in quick some.
+func TestBrowserRoutes(t *testing.T) {
+	for _, p := range []scenarios.Profile{scenarios.Quick, scenarios.Full} {
+		for _, c := range (Scenario{}).Cases(p) {
+			i := slices.IndexFunc(Routes(), func(r Route) bool { return r.Name == c.Name })
+			want := i >= 0 && (Routes()[i].Shown || Routes()[i].Browser && p == scenarios.Full)
+			if c.Browser != want {
+				t.Errorf("%s: case %s for a browser: %t, want %t", p, c.Name, c.Browser, want)
+			}
+		}
+	}
+	for _, r := range Routes() {
+		if r.Shown && !r.Browser {
+			t.Errorf("%s is shown in a browser, and not for it", r.Name)
+		}
 	}
 }
 

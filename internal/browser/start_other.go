@@ -1,0 +1,11 @@
+//go:build !linux
+
+package browser
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// apart keeps a Ctrl-C at the terminal from the browser.
+func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
