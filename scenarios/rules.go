@@ -285,6 +285,7 @@ func overhead(h *hearing) {
 	near, far := true, false
 	var texts []string
 	var worst [2]Ratio // of CPU, of latency
+	highest := 0.0     // upper end of an interval
 	for _, name := range []string{"steady", "fan-out"} {
 		if _, there := h.try("broadcast", name, goPlain, unitCPU); !there && name != "steady" {
 			continue
@@ -294,6 +295,7 @@ func overhead(h *hearing) {
 		for i, r := range []Ratio{cpu, p50} {
 			near = near && r.High < NearFloor
 			far = far || r.Low >= NearFloor
+			highest = max(highest, r.High)
 			if r.Estimate > worst[i].Estimate {
 				worst[i] = r
 			}
@@ -323,25 +325,38 @@ func overhead(h *hearing) {
 	}
 	more, less := costsMore(cost), costsLess(cost)
 	same := within(bytes, SameBytes)
-	beside := "takes " + plainTimes(cost) + " the CPU of a plain WebSocket in Go"
+	beside := "takes " + costTimes(cost) + " the CPU of a plain WebSocket in Go"
 	if node, ok := h.tryRatio("broadcast", "steady", unitCPU, nodeSocketIO, nodePlain); ok {
 		more, less = more && costsMore(node), less && costsLess(node)
 		h.citeRatio(node, "server CPU per delivery")
-		beside += ", " + plainTimes(node) + " in Node"
+		beside += ", " + costTimes(node) + " in Node"
 		if b, ok := h.tryRatio("broadcast", "steady", unitBytes, nodeSocketIO, nodePlain); ok {
 			same = same && within(b, SameBytes)
 			h.citeRatio(b, "bytes per delivery")
 		}
 	}
+	unsure := ""
+	if !near && !far {
+		unsure = fmt.Sprintf(" (an interval reaches %sx, so that twice as much is not excluded)", digits(highest))
+	}
 	h.whose = h.attribute("steady", unitCPU) + " That the bytes differ at all is the chat's envelope, not the frames, which are the same."
-	h.is(among(near && more && same, far || less), fmt.Sprintf("a plain WebSocket takes at most %s the CPU and %s the median latency of TCP with the same bytes, and Socket.IO on websocket %s; the first two by case: %s; Socket.IO takes %s the bytes",
-		plainTimes(worst[0]), plainTimes(worst[1]), beside, strings.Join(texts, ", "), plainTimes(bytes)))
+	h.is(among(near && more && same, far || less), fmt.Sprintf("a plain WebSocket takes at most %s the CPU and %s the median latency of TCP with the same bytes%s, and Socket.IO on websocket %s; the first two by case: %s; Socket.IO takes %s the bytes",
+		plainTimes(worst[0]), plainTimes(worst[1]), unsure, beside, strings.Join(texts, ", "), plainTimes(bytes)))
 }
 
-// plainTimes is a ratio without its interval.
+// plainTimes is a ratio without its interval and without the mark that says that
+// it is no difference.
 func plainTimes(r Ratio) string {
 	text, _, _ := strings.Cut(r.Text, " (")
-	return text
+	return strings.TrimPrefix(text, "~")
+}
+
+// costTimes is the same and says in words if it is no difference.
+func costTimes(r Ratio) string {
+	if r.Differs {
+		return plainTimes(r)
+	}
+	return plainTimes(r) + " (no difference that can be told)"
 }
 
 func costsMore(r Ratio) bool { return r.Differs && r.Estimate > 1 }
@@ -440,7 +455,7 @@ func oneCall(h *hearing) {
 		cost := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
 		cheaper = cheaper && cost.High < 1
 		h.citeRatio(cost, "server CPU per delivery")
-		costs = append(costs, plainTimes(cost)+" in "+where)
+		costs = append(costs, costTimes(cost)+" in "+where)
 		if late, ok := h.tryRatio("broadcast", "fan-out", unitP50, sio, plain); ok {
 			h.citeRatio(late, "median latency")
 		}
