@@ -330,9 +330,7 @@ func recovery(g record.Group, name string) chart.Chart {
 			continue
 		}
 		t.Series = drawnAs(row.Stack)
-		for _, f := range own[1:] {
-			faults = append(faults, f)
-		}
+		faults = append(faults, own[1:]...)
 		end = max(end, back)
 		last = max(last, t.Stretches[len(t.Stretches)-1].From)
 		rows = append(rows, t)
