@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"syscall"
@@ -25,7 +26,8 @@ func outcomePlan(f fake) Plan {
 }
 
 // TestPool has cells of one case begin before those of another are done, two of
-// them at a time, and passes them on in the order of the plan.
+// them at a time, and passes each on as it is done, before those of the next case
+// that runs alone.
 func TestPool(t *testing.T) {
 	var mu sync.Mutex
 	began, now, most := 0, 0, 0
@@ -54,13 +56,16 @@ func TestPool(t *testing.T) {
 	}
 	var names []string
 	for i, c := range cells {
-		names = append(names, c.Case.Name)
-		if c.Order != i%3+1 || c.Error != "" {
+		names = append(names, fmt.Sprintf("%s%d", c.Case.Name, c.Order))
+		if c.Error != "" {
 			t.Errorf("cell %d: %+v", i, c)
 		}
 	}
-	if want := []string{"a", "a", "a", "b", "b", "b", "c", "c", "c"}; !slices.Equal(names, want) {
-		t.Errorf("cells of %v, want %v", names, want)
+	if len(names) == 9 {
+		slices.Sort(names[:6])
+	}
+	if want := []string{"a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"}; !slices.Equal(names, want) {
+		t.Errorf("cells %v, want %v", names, want)
 	}
 }
 

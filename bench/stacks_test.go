@@ -378,7 +378,7 @@ func TestArrows(t *testing.T) {
 		"github.com/googollee/go-socket.io": {"sio", "internal/conformance"},
 		"github.com/redis/go-redis":         {"rawws"},
 		"github.com/alicebob/miniredis":     {"internal/broker"},
-		"github.com/chromedp":               {"internal/browser", "internal/inpage"},
+		"github.com/chromedp":               {"internal/browser", "internal/inpage", "internal/page/pagetest"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "wsvsio/...").Output()
 	if err != nil {
