@@ -65,7 +65,7 @@ func TestWrongUse(t *testing.T) {
 		{"dance", []string{`unknown command "dance"`, "run", "report", "claims", "diff", "check", "baseline", "trend", "serve", "size", "conformance", "wire", "lessons", "list"}},
 		{"run -bogus", []string{"-bogus", "-scenario", "-stack", "-rounds", "Example: compare run"}},
 		{"run extra", []string{`unexpected argument "extra"`}},
-		{"run -stack morse", []string{`unknown stack "morse"`, "events, flash, floor, multipart, rawws, rawws-fallback, rawws-js, rawws-js-fallback, rawws-js-reconnect, rawws-node, rawws-node-reconnect, rawws-polling, rawws-reconnect, rawws-resume, sio"}},
+		{"run -stack morse", []string{`unknown stack "morse"`, "events, flash, floor, multipart, rawws, rawws-browser, rawws-fallback, rawws-js, rawws-js-fallback, rawws-js-reconnect, rawws-node, rawws-node-browser, rawws-node-reconnect, rawws-polling, rawws-reconnect, rawws-resume, sio"}},
 		{"run -stack ,", []string{"-stack names nothing"}},
 		{"run -scenario x", []string{`unknown scenario "x"`, "broadcast"}},
 		{"run -case x", []string{`unknown case "x"`, "announce, balance-cookie, balance-robin,", "blocked-later, both-ways,", "churn, close, cluster, connect,", "steady, storm,", "unanswered, ways, wire"}},
