@@ -110,6 +110,7 @@ type htmlReport struct {
 	Scenarios []htmlScenario
 	Tables    []htmlTable
 	Stacks    []htmlEntry
+	Defects   []htmlEntry // of libraries
 	Columns   []htmlEntry
 	Effects   []htmlEntry
 	Notes     []string // that hold for all tables
@@ -214,6 +215,7 @@ type htmlCell struct {
 type htmlNote struct {
 	Label, Who string
 	Lines      []string
+	Verbatim   bool // the lines are to be copied
 	Bad        bool // not merely something to know
 }
 
@@ -281,6 +283,7 @@ func newHTML(in Whole) htmlReport {
 			tables[clean(t.group.Scenario)] = append(tables[clean(t.group.Scenario)], link)
 		}
 		h.Stacks = addEntries(h.Stacks, p.stacks)
+		h.Defects = addEntries(h.Defects, p.defects)
 		h.Columns = addEntries(h.Columns, p.columns)
 		h.Effects = addEntries(h.Effects, p.effects)
 		if p.verdict != "" && !slices.Contains(h.Notes, p.verdict) {
@@ -435,7 +438,7 @@ func (m *htmlMaker) table(run int, r Recorded, t table, n int) htmlTable {
 		out.Attribution = newHTMLGrid("attribution, "+t.title, t.attribution, false, func(string, int) string { return "" })
 	}
 	for _, n := range t.notes {
-		out.Notes = append(out.Notes, htmlNote{n.label, n.who, n.lines, n.label == "failed" || n.label != strings.ToLower(n.label)})
+		out.Notes = append(out.Notes, htmlNote{n.label, n.who, n.lines, n.verbatim, n.label == "failed" || n.label != strings.ToLower(n.label)})
 	}
 	// What is decided by a figure without a column, or by an outcome.
 	for _, row := range g.Rows {
