@@ -43,6 +43,13 @@ type sharedBrowser struct {
 func (s *sharedBrowser) address() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.browser != nil && s.browser.Ended() {
+		// The next cell is not to blame for it.
+		if err := s.browser.Close(); err != nil {
+			return "", err
+		}
+		s.browser = nil
+	}
 	if s.browser == nil {
 		b, err := browser.Start(s.ctx, browser.Open)
 		if err != nil {

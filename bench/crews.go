@@ -42,13 +42,14 @@ func (c *crews) take(stack string) *hands {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := c.idle[stack]
-	if len(list) == 0 {
-		return nil
+	for list := c.idle[stack]; len(list) > 0; list = c.idle[stack] {
+		h := list[len(list)-1]
+		c.idle[stack] = list[:len(list)-1]
+		if !h.ended() { // or else it died where nobody was in it
+			return h
+		}
 	}
-	h := list[len(list)-1]
-	c.idle[stack] = list[:len(list)-1]
-	return h
+	return nil
 }
 
 // keep takes back a process without clients.
@@ -77,6 +78,16 @@ type hands struct {
 	*worker.Process
 	last  atomic.Int64
 	peers sync.Map // number -> *peer
+}
+
+// ended reports whether the process is gone.
+func (h *hands) ended() bool {
+	select {
+	case <-h.Exited():
+		return true
+	default:
+		return false
+	}
 }
 
 func (h *hands) event(client int, e scenarios.Event) {
@@ -144,7 +155,7 @@ func (c *crew) release(ctx context.Context) bool {
 	if c.gone {
 		return true
 	}
-	if c.env.crews == nil || c.doubt {
+	if c.env.crews == nil || c.doubt || c.ended() {
 		return false
 	}
 	limited, cancel := context.WithTimeout(ctx, releaseLimit)

@@ -194,3 +194,40 @@ func TestCrewDies(t *testing.T) {
 		t.Error("nobody is told")
 	}
 }
+
+// TestCrewDiesIdle has a process end by itself while nobody uses it, and while
+// somebody does who has no client: it is not given to the next cell.
+func TestCrewDiesIdle(t *testing.T) {
+	kept := newCrews(t.Context())
+	defer kept.close()
+	env := NewEnv(t.Context(), Machine{})
+	defer env.Close()
+	env.crews = kept
+	s := named("rawws")[0]
+	clients := func() *crew {
+		c, err := env.Clients(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.(*crew)
+	}
+	die := func(c *crew) {
+		if err := syscall.Kill(c.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		<-c.Exited()
+	}
+	first := clients()
+	if err := first.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	die(first)
+	second := clients()
+	if second.PID() == first.PID() {
+		t.Fatal("a process that is gone is taken again")
+	}
+	die(second)
+	if err := second.Kill(); err == nil {
+		t.Error("nobody is told that it ended by itself")
+	}
+}

@@ -212,16 +212,19 @@ type runner struct {
 }
 
 // pool measures cells of cases that are run once, so many at a time, whatever
-// their case. No figure depends on who has which core, so everybody has all.
+// their case. Where nothing but what happens counts, everybody has all cores.
 func (r *runner) pool(ctx context.Context, tasks []*task, size int) (err error) {
-	if len(r.cpus) > 1 {
+	free := !slices.ContainsFunc(tasks, func(t *task) bool { return !t.cell.Case.Shared })
+	if free && len(r.cpus) > 1 {
 		if err := worker.PinSelf(r.cpus); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, worker.PinSelf(r.cpus[:len(r.cpus)-1])) }()
 	}
-	for _, t := range tasks {
-		t.cpus = nil
+	if free {
+		for _, t := range tasks {
+			t.cpus = nil
+		}
 	}
 	err = r.run(ctx, tasks, size, func(t *task) error { return r.finish(t) })
 	if errors.Is(err, ErrStopped) && ctx.Err() == nil {

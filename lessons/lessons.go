@@ -96,13 +96,18 @@ var marker = regexp.MustCompile(`(?s)<!--(n|label|exact|wire|claim|verdict|code)
 
 // Fill returns a text with what is between its markers as the sources have it,
 // and the figures among that. What cannot be had stays as it is: the error names
-// it all.
+// it all, and it is ErrNoWire if that is all that is missing.
 func (s *Source) Fill(text string) (string, []Figure, error) {
 	var errs []error
+	var unwired error
 	var figures []Figure
 	filled := marker.ReplaceAllStringFunc(text, func(all string) string {
 		m := marker.FindStringSubmatch(all)
 		what, from, err := s.resolve(m[1], strings.Fields(m[2]))
+		if errors.Is(err, ErrNoWire) {
+			unwired = ErrNoWire
+			return all
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("<!--%s %s-->: %w", m[1], m[2], err))
 			return all
@@ -112,7 +117,10 @@ func (s *Source) Fill(text string) (string, []Figure, error) {
 		}
 		return "<!--" + m[1] + " " + m[2] + "-->" + what + "<!--/-->"
 	})
-	return filled, figures, errors.Join(errs...)
+	if len(errs) > 0 {
+		return filled, figures, errors.Join(errs...)
+	}
+	return filled, figures, unwired
 }
 
 // resolve returns what stands at a marker, and where a figure comes from.
@@ -211,8 +219,12 @@ func (s *Source) baseline(name, stack, unit string) (what, from string, err erro
 			return "", "", err
 		}
 		defer f.Close()
-		s.exact = make(map[string]string)
-		for r := benchfmt.NewReader(f, "baseline.txt"); r.Scan(); {
+		exact := make(map[string]string)
+		r := benchfmt.NewReader(f, "baseline.txt")
+		for r.Scan() {
+			if wrong, bad := r.Result().(*benchfmt.SyntaxError); bad {
+				return "", "", wrong
+			}
 			b, ok := r.Result().(*benchfmt.Result)
 			if !ok {
 				continue
@@ -222,9 +234,13 @@ func (s *Source) baseline(name, stack, unit string) (what, from string, err erro
 				continue
 			}
 			for _, v := range b.Values {
-				s.exact[bench+" "+of+" "+v.Unit] = strconv.FormatFloat(v.Value, 'f', -1, 64)
+				exact[bench+" "+of+" "+v.Unit] = strconv.FormatFloat(v.Value, 'f', -1, 64)
 			}
 		}
+		if err := r.Err(); err != nil {
+			return "", "", err
+		}
+		s.exact = exact
 	}
 	what, ok := s.exact[name+" "+stack+" "+unit]
 	if !ok {

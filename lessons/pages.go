@@ -154,9 +154,11 @@ func prose(text string) (template.HTML, error) {
 		return fmt.Sprintf("\n\nPAIR%dOFCODE\n\n", len(pairs)-1)
 	})
 	text = comment.ReplaceAllString(text, "")
-	text = link.ReplaceAllStringFunc(text, func(all string) string {
-		m := link.FindStringSubmatch(all)
-		return relink(m[1], m[2])
+	text = outside(text, func(text string) string {
+		return link.ReplaceAllStringFunc(text, func(all string) string {
+			m := link.FindStringSubmatch(all)
+			return relink(m[1], m[2])
+		})
 	})
 	html, err := page.Markdown([]byte(text))
 	if err := errors.Join(failed, err); err != nil {
@@ -167,6 +169,15 @@ func prose(text string) (template.HTML, error) {
 		out = strings.Replace(out, fmt.Sprintf("<p>PAIR%dOFCODE</p>", i), p, 1)
 	}
 	return template.HTML(out), nil
+}
+
+// outside changes what is not in a fenced block of code.
+func outside(text string, change func(string) string) string {
+	parts := strings.Split(text, "```")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = change(parts[i])
+	}
+	return strings.Join(parts, "```")
 }
 
 // relink is a link as the pages have it: to one of them, or out into the world.

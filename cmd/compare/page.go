@@ -37,7 +37,7 @@ func (c *call) reportPage(page, format bool, charts string) error {
 		}
 		histograms, more, err := record.ReadHistograms(dir, true)
 		if err != nil {
-			more = append(more, record.Problem{File: filepath.Join(dir, "latency.hlog"), Text: err.Error()})
+			more = append(more, record.Problem{File: filepath.Join(dir, "latency.hlog"), Text: strings.ReplaceAll(err.Error(), dir, name)})
 		}
 		wrong = append(wrong, more...)
 		in.Runs = append(in.Runs, report.Recorded{Name: name, Run: run, Histograms: histograms, Problems: relative(dir, wrong)})
@@ -52,7 +52,7 @@ func (c *call) reportPage(page, format bool, charts string) error {
 		}
 	}
 	if page {
-		in.Command = report.ShellCommand(append([]string{"compare", "report", "-format", "html"}, dirs...)...)
+		in.Command = report.ShellCommand(append([]string{"compare", "report", "-format", "html"}, c.asKept(dirs)...)...)
 		in.Code, in.NoCode = c.code()
 		if err := report.HTML(c.stdout, in); err != nil {
 			return err
@@ -71,6 +71,22 @@ func relative(dir string, problems []record.Problem) []record.Problem {
 		}
 	}
 	return list
+}
+
+// asKept names folders as they are called in the repository; of others the last
+// element is enough.
+func (c *call) asKept(dirs []string) []string {
+	machine, _, err := c.look(nil)
+	kept := make([]string, len(dirs))
+	for i, dir := range dirs {
+		kept[i] = filepath.Base(filepath.Clean(dir))
+		if whole, wrong := filepath.Abs(dir); err == nil && wrong == nil && machine.Root != "" {
+			if name, wrong := filepath.Rel(machine.Root, whole); wrong == nil && filepath.IsLocal(name) {
+				kept[i] = filepath.ToSlash(name)
+			}
+		}
+	}
+	return kept
 }
 
 // writeCharts writes a file for each chart.
@@ -102,7 +118,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 	}
 	pairs, err := codesize.Pairs(machine.Root)
 	if err != nil {
-		return nil, err.Error()
+		return nil, strings.ReplaceAll(err.Error(), machine.Root+string(filepath.Separator), "")
 	}
 	code = make(map[string][]report.CodePair)
 	for _, p := range pairs {
@@ -117,7 +133,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 			}
 			text, err := os.ReadFile(filepath.Join(machine.Root, filepath.FromSlash(path)))
 			if err != nil {
-				return nil, err.Error()
+				return nil, strings.ReplaceAll(err.Error(), machine.Root+string(filepath.Separator), "")
 			}
 			shown.Sides[i] = report.CodeFile{Path: path, Text: string(text)}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"wsvsio/bench"
 	"wsvsio/internal/codesize"
@@ -51,6 +52,10 @@ var codeName = map[string]string{"chat": "broadcast"}
 // broughtAlong is the case that counts what comes along.
 const broughtAlong = "libraries"
 
+// buildWindow is how long it may take to build what is counted: with nothing in
+// the cache of the go command and a busy machine, minutes.
+const buildWindow = 5 * time.Minute
+
 // Name implements scenarios.Scenario.
 func (*sizes) Name() string { return "size" }
 
@@ -58,7 +63,7 @@ func (*sizes) Name() string { return "size" }
 func (*sizes) Cases(scenarios.Profile) []scenarios.Case {
 	var list []scenarios.Case
 	for _, name := range []string{"chat", "reconnect", "proxy", "fallback", "cluster", broughtAlong} {
-		list = append(list, scenarios.Case{Name: name, Once: true, Outcome: true})
+		list = append(list, scenarios.Case{Name: name, Once: true, Outcome: true, Window: buildWindow})
 	}
 	return list
 }

@@ -49,7 +49,9 @@ func Version(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := exec.CommandContext(ctx, path, "--version").Output()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.WaitDelay = time.Second // it may be a script that starts another
+	text, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", path, err)
 	}
@@ -74,6 +76,7 @@ type Browser struct {
 	ctx    context.Context // of its first tab
 	cancel []context.CancelFunc
 	folder string
+	cmd    *exec.Cmd
 }
 
 // Start starts Chromium with these flags on top of what keeps it from asking for
@@ -87,6 +90,7 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the browser: %w", err)
 	}
+	b := &Browser{folder: folder}
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(folder),
@@ -95,12 +99,14 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.WSURLReadTimeout(startLimit),
-		chromedp.ModifyCmdFunc(apart),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			apart(cmd)
+			b.cmd = cmd
+		}),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // its sandbox refuses root
 	}
-	b := &Browser{folder: folder}
 	alloc, stopAlloc := chromedp.NewExecAllocator(ctx, append(options, flags...)...)
 	tab, stopTab := chromedp.NewContext(alloc)
 	b.ctx, b.cancel = tab, []context.CancelFunc{stopTab, stopAlloc}
@@ -113,6 +119,9 @@ func Start(ctx context.Context, flags ...chromedp.ExecAllocatorOption) (*Browser
 // Tab returns a context for chromedp.Run with a page of its own, and what closes
 // it.
 func (b *Browser) Tab() (context.Context, context.CancelFunc) { return chromedp.NewContext(b.ctx) }
+
+// Ended reports whether the browser is gone, closed or not.
+func (b *Browser) Ended() bool { return b.ctx.Err() != nil }
 
 // Address is the URL at which another process finds a browser that was started
 // with Open.
@@ -129,20 +138,25 @@ func (b *Browser) Address() (string, error) {
 	return "ws://127.0.0.1:" + port + path, nil
 }
 
-// Close ends the browser and waits until its processes are gone.
+// Close ends the browser, with what it has started, and removes its folder.
 func (b *Browser) Close() error {
 	for _, cancel := range b.cancel {
 		cancel() // each waits for what it cancels
 	}
-	// Those of its processes that are killed may be writing.
+	// What it has started may outlive it, and write. Whether it is gone cannot be
+	// seen where nobody reaps it.
+	wait := end(b.cmd)
 	limit := time.After(closeLimit)
 	tick := time.NewTicker(closeLimit / 100)
 	defer tick.Stop()
 	for {
-		err := os.RemoveAll(b.folder)
-		if err == nil {
-			return nil
+		var err error
+		if !wait {
+			if err = os.RemoveAll(b.folder); err == nil {
+				return nil
+			}
 		}
+		wait = false
 		select {
 		case <-tick.C:
 		case <-limit:

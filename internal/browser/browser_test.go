@@ -94,3 +94,27 @@ func TestMissing(t *testing.T) {
 		t.Errorf("version: err = %v, want %v", err, ErrMissing)
 	}
 }
+
+// TestEnded has the browser die by itself.
+func TestEnded(t *testing.T) {
+	b, err := Start(t.Context())
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Ended() {
+		t.Error("ended at once")
+	}
+	if err := b.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-b.ctx.Done()
+	if !b.Ended() {
+		t.Error("not ended")
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -198,7 +198,9 @@ func (t *tab) event(ev any) {
 	case *log.EventEntryAdded:
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.console = ev.Entry.Text
+		if strings.Contains(ev.Entry.Text, "WebSocket") {
+			t.console = ev.Entry.Text
+		}
 	case *runtime.EventBindingCalled:
 		if ev.Name == binding {
 			t.told(ev.Payload)
@@ -219,6 +221,9 @@ func (t *tab) told(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := what.Event; e != nil {
+		if e.Kind == scenarios.EventUp {
+			t.console = "" // that was an attempt before
+		}
 		e.Reason = t.explain(e.Reason)
 		t.on(*e)
 		return

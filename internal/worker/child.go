@@ -238,6 +238,7 @@ func (c *child) do(r request) (any, error) {
 	case "announce":
 		return struct{}{}, client.Announce(ctx, a.Message)
 	default:
+		c.clients.Delete(a.Client) // its number is not used again
 		return struct{}{}, client.Close()
 	}
 }

@@ -32,7 +32,10 @@ export async function startClients({ program }, tell) {
     leave: ({ client, room }) => get(client).leave(room),
     send: ({ client, message }) => get(client).send(message),
     announce: ({ client, message }) => get(client).announce(message),
-    close: ({ client }) => get(client).close(),
+    close: async ({ client }) => {
+      await get(client).close();
+      clients.delete(client);
+    },
   };
 
   async function stop() {
