@@ -107,6 +107,9 @@ export async function dial(url, config, on) {
       engine.on('close', (why, error) => {
         trouble = error;
       });
+      engine.on('upgrade', ({ name }) => {
+        if (up) on({ kind: 'transport', transport: name });
+      });
     });
     socket.on('connect', async () => {
       const { engine } = socket.io;
