@@ -50,9 +50,11 @@ var (
 	})
 
 	// asItComesOnNode is the same with reconnection, which is on by default: a new
-	// session begins, and stays on polling. What is said until then is lost.
+	// session begins, and stays on polling. What is said until then is lost. On a
+	// slow machine the upgrade is through before the chat is connected.
 	asItComesOnNode = with(byDefault, map[string]string{
-		"blocked-later": "polling, then websocket; anew on polling",
+		"direct":        "polling, then websocket|websocket",
+		"blocked-later": "polling, then websocket; anew on polling|websocket; anew on polling",
 	})
 
 	// byHand is the fallback of rawws. On a machine that is slow to answer it
@@ -168,7 +170,7 @@ func TestFallbackOutcomes(t *testing.T) {
 			for _, w := range fallback.Ways() {
 				got, may := cell.Labels[scenarios.OutcomeOf+w.Name], strings.Split(want[w.Name], "|")
 				if s.Mode.Reconnect {
-					got = betweenSessions(t, got)
+					got = betweenSessions(t, s, got)
 				}
 				if !slices.Contains(may, got) && want[w.Name] != "*" {
 					t.Errorf("%s: %q, want %q", w.Name, got, want[w.Name])
@@ -179,10 +181,12 @@ func TestFallbackOutcomes(t *testing.T) {
 }
 
 // betweenSessions takes from an outcome how much was lost, which depends on how long
-// it took until the next session began. Within one nothing may be.
-func betweenSessions(t *testing.T, outcome string) string {
+// it took until the next session began. Within one nothing may be, but on
+// go-socket.io: its upgrade loses messages, and a broadcast that waits for a client
+// that is gone holds up the rooms of all others once a new session joins one.
+func betweenSessions(t *testing.T, s scenarios.Stack, outcome string) string {
 	how, lost, some := strings.Cut(outcome, "; lost ")
-	if some && !strings.Contains(how, "; anew ") {
+	if some && s.Server.Go == "" && !strings.Contains(how, "; anew ") {
 		t.Errorf("%s lost without a new session: %s", lost, outcome)
 	}
 	return how
