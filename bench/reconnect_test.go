@@ -156,7 +156,7 @@ func eachReconnect(t *testing.T, test func(r *reunion)) {
 func eachReconnectThat(t *testing.T, is func(scenarios.Stack) bool, test func(r *reunion)) {
 	m, can := look(t)
 	for _, s := range can {
-		if !s.Mode.Reconnect || s.Refused != "" || !is(s) {
+		if !s.Mode.Reconnect || !s.IsFor("reconnect") || s.Refused != "" || !is(s) {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {

@@ -69,6 +69,7 @@ var (
 	websocketFirst = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}}
 	eitherWay      = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, GoesBack: true}
 	tryAll         = scenarios.Mode{Transports: []string{scenarios.WebSocket, scenarios.Polling}, TryAll: true}
+	asItComes      = scenarios.Mode{Transports: []string{scenarios.Polling, scenarios.WebSocket}, Reconnect: true}
 
 	comesBack  = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true}
 	goesOn     = scenarios.Mode{Transports: []string{scenarios.WebSocket}, Reconnect: true, Resume: true}
@@ -322,10 +323,25 @@ func Stacks() []scenarios.Stack {
 			Twin: "rawws-js", Only: fallbackOnly, Known: noReason,
 		},
 		{
+			Name:     "sio-js-default-reconnect",
+			About:    "go-socket.io 1.7 server, socket.io-client 2.5 as it comes: in its default order, with reconnection",
+			Protocol: scenarios.ProtocolEIO3,
+			Server:   goSIO, Client: nodeSIOReconnect, Mode: asItComes,
+			Twin: "rawws-js", Only: fallbackOnly, Known: upgradeDefects,
+			Flaky: "a connection to go-socket.io can break even when its client is idle while it upgrades",
+		},
+		{
 			Name:     "sio-node2-default",
 			About:    "socket.io 4.8 server, socket.io-client 2.5 in its default order",
 			Protocol: scenarios.ProtocolEIO3,
 			Server:   nodeSIOServer, Client: nodeSIOClient, Mode: defaultOrder,
+			Twin: "rawws-node", Only: fallbackOnly,
+		},
+		{
+			Name:     "sio-node-default-reconnect",
+			About:    "socket.io 4.8 at both ends as it comes: in its default order, with reconnection",
+			Protocol: scenarios.ProtocolEIO4,
+			Server:   nodeSIOServer, Client: nodeSIOReconnect, Mode: asItComes,
 			Twin: "rawws-node", Only: fallbackOnly,
 		},
 		{

@@ -43,7 +43,7 @@ func (x *experiment) wire(ctx context.Context) error {
 	}
 	defer path.Close()
 	for range settling {
-		if _, err := t.exchange(limited); err != nil {
+		if _, err := t.exchange(limited, 0); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (x *experiment) wire(ctx context.Context) error {
 	var trips []float64
 	for range x.c.Samples {
 		from := x.env.Now()
-		back, err := t.exchange(limited)
+		back, err := t.exchange(limited, 0)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,13 @@
 //     works at first, it is cut and blocked in the middle of that.
 //  3. The client says a last word. It works if that comes back, too.
 //
+// Clients do not come back by themselves, but for those of the stacks whose names
+// end in -reconnect: where the session of one of these ends, that is no end. It has
+// the time that the case grants to begin another, and says its first or last word
+// in that again. What was said in between is lost, and is counted: both what was
+// on the way, and what the partner said to a room in which it was not. These
+// stacks have no part in the cases that are no ways.
+//
 // The case ways takes all of them side by side, on one server; each is also a
 // case of its own. The case switches has clients change their transport a hundred
 // times: a client that polls first goes over to a WebSocket, and of one that goes
@@ -34,7 +41,7 @@
 //
 //	works           of the ways, the share in which the chat works in the end
 //	first-msg-sec   from the call to connect until the client's first message is back, where it works
-//	switches        changes of the transport once the client was up, in each way
+//	switches        changes of the transport once the client was up, in each way; a new session is none
 //	lost-up, lost-down   messages that the client took, or that the partner said to it, and that never
 //	                arrived, in each way in which the client was up
 //	dup, reordered  messages that arrived twice, or after a later one
@@ -58,7 +65,13 @@
 //	websocket, polling          it works on that; "polling, then websocket" after a change
 //	fails: 403                  it does not connect: an HTTP status, "closed", or "silence"
 //	hangs                       it is connected, and what it says does not come back
-//	ends: closed                it was connected, and is no more
+//	ends: closed                it was connected, and is no more; of one that comes back: not when its
+//	                            time was up
+//
+// Behind one that works stands what is not as it should be: "; lost 2" messages,
+// "; twice 1", "; out of order 1". "polling, then websocket; anew on polling" has
+// been on the first two, that session ended, and the next one went on polling alone;
+// "anew 3 times on polling" is the last of three new ones.
 //
 // In wire the name burst says what ended the client, where many large messages at
 // once did; what one message takes has its figures all the same.

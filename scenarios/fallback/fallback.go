@@ -52,12 +52,22 @@ const (
 	idle     = "idle"
 )
 
+var noWays = []string{switches, wire, echo, crowd, idle}
+
 // The time that a client has. An upgrade takes milliseconds, and socket.io-client
 // gives up an attempt after 20 s: whoever has not come by then tries for ever.
 var (
 	scaled   = scenarios.Timers{Limit: 2500 * time.Millisecond}
 	defaults = scenarios.Timers{Limit: 30 * time.Second}
 )
+
+// comingBack adds to timers those of a client that comes back by itself: the
+// defaults of Socket.IO, or a part of them.
+func comingBack(t scenarios.Timers, part time.Duration) scenarios.Timers {
+	d := scenarios.ReconnectDefaults
+	t.Delay, t.MaxDelay, t.Timeout = d.Delay/part, d.MaxDelay/part, d.Timeout/part
+	return t
+}
 
 // abreast is how many stacks run side by side. To start a process takes a core
 // for a while, and what is counted does not depend on when.
@@ -80,7 +90,8 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 	outcome := func(name string) scenarios.Case {
 		return scenarios.Case{
 			Name: name, Clients: 1, Rate: 50, Window: 400 * time.Millisecond,
-			Once: true, Outcome: true, Abreast: abreast, Polling: true, Timers: scaled,
+			Once: true, Outcome: true, Abreast: abreast, Polling: true,
+			Timers: comingBack(scaled, 10), // as in the scenario reconnect
 		}
 	}
 	counted := func(name string, size, samples int) scenarios.Case {
@@ -99,7 +110,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 	if p == scenarios.Full {
 		for _, w := range Ways() {
 			c := outcome(w.Name)
-			c.Clients, c.Window, c.Timers = 10, 2*time.Second, defaults
+			c.Clients, c.Window, c.Timers = 10, 2*time.Second, comingBack(defaults, 1)
 			cases = append(cases, c)
 		}
 		cases = append(cases, scenarios.Case{
@@ -138,7 +149,7 @@ func (Scenario) Cases(p scenarios.Profile) []scenarios.Case {
 
 // Check implements scenarios.Checker.
 func (Scenario) Check(c scenarios.Case) error {
-	if slices.Contains([]string{switches, wire, echo, crowd, idle}, c.Name) {
+	if slices.Contains(noWays, c.Name) {
 		return nil
 	}
 	_, err := waysOf(c)
@@ -163,8 +174,8 @@ func (Scenario) Run(ctx context.Context, env scenarios.Env, s scenarios.Stack, c
 	switch {
 	case !s.IsChat():
 		return scenarios.Unsupported("%s has no client", s.Name)
-	case s.Mode.Reconnect:
-		return scenarios.Unsupported("a client that comes back by itself is the scenario reconnect's")
+	case s.Mode.Reconnect && slices.Contains(noWays, c.Name):
+		return scenarios.Unsupported("a client that comes back by itself is asked only whether it works once its WebSocket is lost")
 	}
 	x := &experiment{env: env, stack: s, c: c, rec: rec}
 	switch c.Name {

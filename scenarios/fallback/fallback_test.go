@@ -58,13 +58,18 @@ func TestCases(t *testing.T) {
 	if err := (Scenario{}).Check(scenarios.Case{Name: "x"}); err == nil || !strings.Contains(err.Error(), `no case "x"`) {
 		t.Errorf("%v", err)
 	}
-	for want, s := range map[string]scenarios.Stack{
-		"has no client":        {Name: "floor"},
-		"comes back by itself": {Name: "back", Client: scenarios.Program{Go: "x"}, Mode: scenarios.Mode{Reconnect: true}},
+	plain := scenarios.Stack{Name: "floor"}
+	back := scenarios.Stack{Name: "back", Client: scenarios.Program{Go: "x"}, Mode: scenarios.Mode{Reconnect: true}}
+	for _, tt := range []struct {
+		name, want string
+		stack      scenarios.Stack
+	}{
+		{"direct", "has no client", plain},
+		{wire, "comes back by itself", back}, {switches, "comes back by itself", back}, {echo, "comes back by itself", back},
 	} {
-		err := (Scenario{}).Run(t.Context(), nil, s, scenarios.Case{Name: "direct"}, nil)
-		if !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", s.Name, err)
+		err := (Scenario{}).Run(t.Context(), nil, tt.stack, scenarios.Case{Name: tt.name}, nil)
+		if !errors.Is(err, scenarios.ErrUnsupported) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s of %s: %v", tt.name, tt.stack.Name, err)
 		}
 	}
 }
@@ -86,6 +91,9 @@ type fake struct {
 	moves  string // transport that the client goes over to when it is forbidden the other
 	back   bool   // and it is back on the other at once
 	harm   harm
+	ends   int  // sessions that end once it is forbidden a transport; the next one begins when the partner says something, which is lost
+	gone   bool // after the last of them there is none
+	trips  bool // the client's first message ends its session, and the next one begins at once
 
 	mu      sync.Mutex
 	rooms   map[string][]*peer
@@ -94,6 +102,7 @@ type fake struct {
 	paths   int
 	lacking int // clients without WebSocket
 	forbade int
+	away    int // sessions that are still to begin anew
 	ended   int
 }
 
@@ -136,8 +145,12 @@ func (p *fakePath) Fault(f scenarios.Fault) (scenarios.Harm, error) {
 	p.f.mu.Lock()
 	defer p.f.mu.Unlock()
 	p.f.forbade++
+	p.f.away = p.f.ends
 	for _, members := range p.f.rooms {
 		for _, m := range members {
+			if m.url == p.url && p.f.ends > 0 {
+				m.Add(scenarios.Event{Kind: scenarios.EventDown, Reason: "transport close"})
+			}
 			if m.url == p.url && p.f.moves != "" && ended(m.Events()) == "" {
 				m.Add(scenarios.Event{Kind: scenarios.EventTransport, At: p.f.Now(), Transport: p.f.moves})
 				if p.f.back {
@@ -147,6 +160,20 @@ func (p *fakePath) Fault(f scenarios.Fault) (scenarios.Harm, error) {
 		}
 	}
 	return scenarios.Harm{Fault: f}, nil
+}
+
+// begin has a client begin its next session, which ends at once unless it is the
+// last.
+func (f *fake) begin(p *peer) {
+	if f.gone && f.away == 1 {
+		return
+	}
+	f.away--
+	p.Add(scenarios.Event{Kind: scenarios.EventAttempt, At: f.Now()})
+	p.Add(scenarios.Event{Kind: scenarios.EventUp, Transport: scenarios.Polling})
+	if f.away > 0 {
+		p.Add(scenarios.Event{Kind: scenarios.EventDown, Reason: "transport close"})
+	}
 }
 
 func (f *fake) end() {
@@ -205,6 +232,12 @@ func (p *peer) Send(_ context.Context, m scenarios.Message) error {
 	if f.breaks && p.client && second {
 		p.Add(scenarios.Event{Kind: scenarios.EventDown, Reason: "close 1006"})
 	}
+	if f.trips && p.client && f.count[m.From] == 1 {
+		p.Add(scenarios.Event{Kind: scenarios.EventDown, Reason: "transport close"})
+		f.away = 1
+		f.begin(p)
+		return nil
+	}
 	who := "way"
 	if m.From == partnerName {
 		who = partnerName
@@ -213,6 +246,12 @@ func (p *peer) Send(_ context.Context, m scenarios.Message) error {
 		for _, to := range f.rooms[m.Room] {
 			// Harm is for the other end; who says it hears it.
 			if to != p && second && f.harm.from == who && f.harm.what == "lose" || f.deaf && to.client {
+				continue
+			}
+			if to.client && f.away > 0 {
+				if m.From == partnerName {
+					f.begin(to)
+				}
 				continue
 			}
 			to.Add(scenarios.Event{Kind: scenarios.EventMessage, At: f.Now(), Message: m})
@@ -250,8 +289,8 @@ func (r *fakeRecorder) Histogram(scenarios.Histogram) {}
 func (r *fakeRecorder) Doubt(string)                  {}
 
 // TestOutcomes has a chat that loses, doubles and delays one message on purpose,
-// and clients that do not get in, hang, break and change their transport; what
-// is reported is exactly that.
+// and clients that do not get in, hang, break, come back and change their
+// transport; what is reported is exactly that.
 func TestOutcomes(t *testing.T) {
 	fine := map[string]float64{"works": 1, "lost-up": 0, "lost-down": 0, "dup": 0, "reordered": 0, "switches": 0}
 	with := func(unit string, v float64) map[string]float64 {
@@ -280,6 +319,14 @@ func TestOutcomes(t *testing.T) {
 		"breaks":          {"cut", &fake{breaks: true}, "ends: closed", map[string]float64{"works": 0}, 0, 0},
 		"lacks it":        {"lacking", &fake{}, "websocket", fine, 0, 1},
 		"goes over":       {"blocked-later", &fake{moves: scenarios.Polling}, "websocket, then polling", with("switches", 1), 1, 0},
+		"comes back":      {"blocked-later", &fake{ends: 1}, "websocket; anew on polling; lost 1", with("lost-down", 1), 1, 0},
+		"comes back over and over": {
+			"blocked-later", &fake{ends: 3}, "websocket; anew 3 times on polling; lost 3", with("lost-down", 3), 1, 0,
+		},
+		"stays away": {"blocked-later", &fake{ends: 1, gone: true}, "ends: closed", map[string]float64{"works": 0, "switches": 0}, 1, 0},
+		"its first word ends a session": {
+			"direct", &fake{trips: true}, "websocket; anew on polling; lost 1", with("lost-up", 1), 0, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -289,7 +336,12 @@ func TestOutcomes(t *testing.T) {
 				Name: tt.way, Clients: 1, Rate: 200, Window: 50 * time.Millisecond,
 				Timers: scenarios.Timers{Limit: 500 * time.Millisecond},
 			}
-			if err := (Scenario{}).Run(t.Context(), env, fakeStack, c, rec); err != nil {
+			stack := fakeStack
+			if env.ends > 0 || env.trips {
+				// Each of its sessions begins with a word of the partner's.
+				stack.Mode.Reconnect, c.Window = true, 400*time.Millisecond
+			}
+			if err := (Scenario{}).Run(t.Context(), env, stack, c, rec); err != nil {
 				t.Fatal(err)
 			}
 			if got := rec.labels["outcome"]; got != tt.outcome {

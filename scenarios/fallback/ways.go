@@ -69,17 +69,20 @@ func (x *experiment) end(ctx context.Context) error {
 func (x *experiment) config(name string) scenarios.DialConfig {
 	cfg := x.stack.Dial(name)
 	cfg.Greeting = ""
+	if r, t := cfg.Reconnect, x.c.Timers; r != nil {
+		r.Delay, r.MaxDelay, r.Timeout = t.Delay, t.MaxDelay, t.Timeout
+	}
 	return cfg
 }
 
 // outcome is what became of a client.
 type outcome struct {
 	name      string
-	err       error    // why it did not connect, or what it says did not come back
-	up        bool     // it was connected
-	down      string   // why it is no more
-	works     bool     // in the end
-	carriers  []string // its transports, in the order of time
+	err       error      // why it did not connect, or what it says did not come back
+	up        bool       // it was connected
+	down      string     // why it is no more
+	works     bool       // in the end
+	sessions  [][]string // the transports of each, in the order of time
 	firstSec  float64
 	lostUp    int
 	lostDown  int
@@ -87,12 +90,16 @@ type outcome struct {
 	reordered int
 }
 
-// switches is how often the client has changed its transport.
-func (o *outcome) switches() int { return max(0, len(o.carriers)-1) }
+// switches is how often the client has changed its transport within a session.
+func (o *outcome) switches() (n int) {
+	for _, s := range o.sessions {
+		n += len(s) - 1
+	}
+	return n
+}
 
 // String returns the outcome as a label has it.
 func (o *outcome) String() string {
-	text := strings.Join(o.carriers, ", then ")
 	switch {
 	case !o.up:
 		return "fails: " + class.Of(o.err)
@@ -100,6 +107,14 @@ func (o *outcome) String() string {
 		return "ends: " + class.Of(errors.New(o.down))
 	case !o.works:
 		return "hangs"
+	}
+	text := carriers(o.sessions[0])
+	if n := len(o.sessions) - 1; n > 0 {
+		text += "; anew "
+		if n > 1 {
+			text += fmt.Sprintf("%d times ", n)
+		}
+		text += "on " + carriers(o.sessions[n])
 	}
 	if lost := o.lostUp + o.lostDown; lost > 0 {
 		text += fmt.Sprintf("; lost %d", lost)
@@ -113,9 +128,13 @@ func (o *outcome) String() string {
 	return text
 }
 
+// carriers says over what a session went.
+func carriers(session []string) string { return strings.Join(session, ", then ") }
+
 // meetPartner connects the partner, on a WebSocket if the stack has one.
 func (x *experiment) meetPartner(ctx context.Context) (err error) {
 	cfg := x.config(partnerName)
+	cfg.Reconnect = nil // nothing happens to it
 	if slices.Contains(cfg.Transports, scenarios.WebSocket) {
 		cfg.Transports = []string{scenarios.WebSocket}
 	}
@@ -235,18 +254,28 @@ func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
 	var up, down talker
 	up = talker{x: x, peer: peer, from: o.name, room: o.name}
 	down = talker{x: x, peer: x.partner, from: partnerName, room: o.name}
-	if o.err = peer.Join(limited, o.name); o.err == nil {
-		var back scenarios.Event
-		if back, o.err = up.exchange(limited); o.err == nil {
-			o.firstSec = float64(back.At-attempted(peer.Events())) / 1e9
+	var back scenarios.Event
+	joined := false
+	o.err = x.whileUp(limited, peer, func(from int) (err error) {
+		if !joined {
+			if err := peer.Join(limited, o.name); err != nil {
+				return err
+			}
+			joined = true
 		}
-	}
+		back, err = up.exchange(limited, from)
+		return err
+	})
 	if o.err == nil {
+		o.firstSec = float64(back.At-attempted(peer.Events())) / 1e9
 		if err := x.converse(ctx, w, path, &up, &down); err != nil {
 			return err
 		}
 		last, cancel := x.limit(ctx, 1)
-		_, o.err = up.exchange(last)
+		o.err = x.whileUp(last, peer, func(from int) error {
+			_, err := up.exchange(last, from)
+			return err
+		})
 		cancel()
 		o.works = o.err == nil
 	}
@@ -255,6 +284,29 @@ func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
 	o.lostUp = up.account(x.partner.Events(), o)
 	o.lostDown = down.account(peer.Events(), o)
 	return ctx.Err()
+}
+
+// whileUp tries something, and tells it how many of the client's events were
+// there before. Over it the session of a client that comes back may end: what was
+// said is lost then, and it is tried again in the next one.
+func (x *experiment) whileUp(ctx context.Context, peer scenarios.Peer, try func(from int) error) error {
+	if !x.stack.Mode.Reconnect {
+		return try(0)
+	}
+	for {
+		events, err := peer.Await(ctx, func(events []scenarios.Event) bool { return ended(events) == "" })
+		if err != nil {
+			return err
+		}
+		from := len(events)
+		if err = try(from); err == nil {
+			return nil
+		}
+		isDown := func(e scenarios.Event) bool { return e.Kind == scenarios.EventDown }
+		if !slices.ContainsFunc(peer.Events()[from:], isDown) {
+			return err
+		}
+	}
 }
 
 // converse has both talk for a while. If the WebSocket is to be lost, that is in
@@ -270,7 +322,7 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 	if w.Later && slices.Contains(x.stack.Mode.Transports, scenarios.WebSocket) {
 		limited, cancel := x.limit(ctx, 1)
 		up.peer.Await(limited, func(events []scenarios.Event) bool {
-			return x.stack.Settled(events) || ended(events) != ""
+			return x.stack.Settled(events) || !x.stack.Mode.Reconnect && ended(events) != ""
 		})
 		cancel()
 	}
@@ -309,8 +361,11 @@ func (x *experiment) drain(ctx context.Context, up, down *talker) {
 // see takes from a client's events what it has been on, and why it is no more.
 func (o *outcome) see(events []scenarios.Event) {
 	for _, e := range events {
-		if e.Transport != "" {
-			o.carriers = append(o.carriers, e.Transport)
+		switch n := len(o.sessions); {
+		case e.Kind == scenarios.EventUp && !e.Recovered:
+			o.sessions = append(o.sessions, []string{e.Transport})
+		case e.Transport != "" && n > 0:
+			o.sessions[n-1] = append(o.sessions[n-1], e.Transport)
 		}
 	}
 	o.down = ended(events)
@@ -319,14 +374,18 @@ func (o *outcome) see(events []scenarios.Event) {
 	}
 }
 
-// ended is why a client is down, "" if it is not.
-func ended(events []scenarios.Event) string {
+// ended is why a client is down, "" if it is not: where it comes back by itself,
+// if it is back.
+func ended(events []scenarios.Event) (why string) {
 	for _, e := range events {
-		if e.Kind == scenarios.EventDown {
-			return cmp.Or(e.Reason, "no reason")
+		switch e.Kind {
+		case scenarios.EventDown:
+			why = cmp.Or(e.Reason, "no reason")
+		case scenarios.EventUp:
+			why = ""
 		}
 	}
-	return ""
+	return why
 }
 
 // attempted is when a client was told to connect.
@@ -365,13 +424,14 @@ func (t *talker) say(ctx context.Context) (int64, error) {
 	return seq, nil
 }
 
-// exchange says something and waits until it is back.
-func (t *talker) exchange(ctx context.Context) (back scenarios.Event, err error) {
+// exchange says something and waits until it is back. The first events, so many,
+// do not matter to that.
+func (t *talker) exchange(ctx context.Context, from int) (back scenarios.Event, err error) {
 	seq, err := t.say(ctx)
 	if err != nil {
 		return back, err
 	}
-	looked := 0
+	looked := from
 	_, err = t.peer.Await(ctx, func(events []scenarios.Event) bool {
 		for ; looked < len(events); looked++ {
 			back = events[looked]

@@ -97,15 +97,22 @@ export async function dial(url, config, on) {
     socket.io.on('reconnect_attempt', (number) => {
       on({ kind: 'attempt', reason: `attempt ${number}` });
     });
+    // Version 2 does not pass on the close code of its WebSocket.
+    const watch = ({ ws }) => {
+      ws?.prependListener('close', (code) => {
+        closeCode = code;
+      });
+    };
     socket.io.on('open', () => {
       const { engine } = socket.io;
       trouble = closeCode = undefined;
-      // Version 2 does not pass on the close code of its WebSocket.
-      engine.transport.ws?.prependListener('close', (code) => {
-        closeCode = code;
-      });
+      watch(engine.transport);
       engine.on('close', (why, error) => {
         trouble = error;
+      });
+      engine.on('upgrade', (transport) => {
+        watch(transport);
+        if (up) on({ kind: 'transport', transport: transport.name });
       });
     });
     socket.on('connect', async () => {
