@@ -88,9 +88,9 @@ func behindProxies(h *hearing) string {
 	}
 	h.reason = fmt.Sprintf("only Socket.IO gets through %d of %s", len(c.rescued), count(float64(c.paths), "path"))
 	if len(c.rescued) > 0 {
-		h.reason += fmt.Sprintf(", by polling (%s)", c.scheme())
+		h.reason += ", by polling: " + c.scheme()
 	}
-	h.reason += ", and " + c.tls() + ", which is all that a page on https can use; no proxy that looks into TLS was measured"
+	h.reason += ". A page on https can use https alone: " + c.tls() + "; no proxy that looks into TLS was measured"
 	if n, all, _ := h.ways(plainFallback); all > 0 {
 		h.reason += fmt.Sprintf("; a fallback by hand works in %d of %d ways to lose the WebSocket", n, all)
 		stack, reconnects := h.stock(nodeDefaultBack, nodeDefault)
@@ -162,16 +162,16 @@ func nodeBackend(h *hearing) string {
 	if memory, other, ok := h.tryBoth("broadcast", "idle", unitMemory, nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf(" and %s of memory for an idle client against %s", memory.Text, other.Text)
 	}
-	h.reason += fmt.Sprintf(", its clients come back after %s of silences", share(back.Median))
+	h.reason += fmt.Sprintf(". Its clients come back after %s of silences", share(back.Median))
 	byHand := false
 	if f, ok := h.try("reconnect", "silent", plainBack, unitBack); ok {
 		h.cite(f, share(f.Median)+" come back, by hand in Go")
 		byHand = f.Min == 1
-		h.reason += fmt.Sprintf(", those of a plain WebSocket with a heartbeat by hand after %s (measured in Go)", share(f.Median))
+		h.reason += fmt.Sprintf(", with a heartbeat by hand %s (measured in Go)", share(f.Median))
 	}
 	if f, ok := h.try("reconnect", "silent", "rawws-node-reconnect", unitBack); ok {
 		h.cite(f, share(f.Median)+" come back")
-		h.reason += fmt.Sprintf(", with the package reconnecting-websocket, which has no heartbeat, after %s", share(f.Median))
+		h.reason += fmt.Sprintf(", with reconnecting-websocket, which has no heartbeat, %s", share(f.Median))
 	}
 	if d, ok := h.difference(nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf("; at %s deliveries%s a second the difference is a tenth of a core", span(d, 1), sizeOf(d.Over.Full))
@@ -329,17 +329,16 @@ func noLoss(h *hearing) string {
 		lead += " that way"
 	}
 	if len(restarts) > 0 {
-		lead += ", but a restart of the server lost up to " + strings.Join(restarts, " and ") + " for a client"
+		lead += ", but a restart of the server lost a client up to " + strings.Join(restarts, " and ")
 	}
-	limits := "messages are kept in one server's memory and for a limited time (Socket.IO: 2 minutes by default), and neither way goes together with several nodes on Redis here: what must outlast " +
-		"that belongs outside of the server"
+	limits := "Messages are kept in one server's memory, for a limited time (Socket.IO: 2 minutes by default), and neither way goes together with several nodes here"
 	if len(choices) == 0 {
 		choices = []string{chooseEither + ", with messages kept outside of the server"}
 		lead = "each of them loses messages when a connection is cut"
 	} else {
 		choices[0] = "on one server: " + choices[0]
 	}
-	h.reason = strings.Join(append([]string{lead + ": " + limits}, notes...), "; ")
+	h.reason = strings.Join(append([]string{lead + ". " + limits}, notes...), "; ")
 	return strings.Join(choices, ", or ")
 }
 
@@ -351,7 +350,7 @@ func severalNodes(h *hearing) string {
 	}
 	h.cite(plain, share(plain.Median)+" work")
 	h.cite(sio, share(sio.Median)+" work")
-	h.reason = fmt.Sprintf("in turn over two nodes %s of the clients of a plain WebSocket work, and %s of Socket.IO's in its default order", share(plain.Median), share(sio.Median))
+	h.reason = fmt.Sprintf("in turn over two nodes %s of the clients of a plain WebSocket work, of Socket.IO's %s in its default order", share(plain.Median), share(sio.Median))
 	only, sticky := false, false
 	if f, ok := h.try("proxy", "balance-robin", nodeSocketIO, unitWorks); ok {
 		h.cite(f, share(f.Median)+" work")
@@ -360,7 +359,7 @@ func severalNodes(h *hearing) string {
 	}
 	if f, ok := h.try("proxy", "balance-cookie", nodeDefault, unitWorks); ok {
 		h.cite(f, share(f.Median)+" work")
-		h.reason += fmt.Sprintf(", in its default order with a cookie that keeps a client on its node %s", share(f.Median))
+		h.reason += fmt.Sprintf(", with a cookie that keeps a client on its node %s", share(f.Median))
 		sticky = f.Min == 1
 	}
 	names := map[string]string{goPlain: "rawws in Go", nodePlain: "rawws in Node", goSocketIO: "go-socket.io", nodeSocketIO: "socket.io on Node"}
@@ -383,7 +382,7 @@ func severalNodes(h *hearing) string {
 	}
 	plainAlone, sioAlone := alone(goPlain, nodePlain), alone(goSocketIO, nodeSocketIO)
 	if all := slices.Concat(plainAlone, sioAlone); len(all) > 0 {
-		h.reason += fmt.Sprintf(", but once Redis has been away the nodes of %s do not hear each other again", strings.Join(all, ", "))
+		h.reason += fmt.Sprintf(". Once Redis has been away the nodes of %s do not hear each other again", strings.Join(all, ", "))
 	}
 	if plain.Min < 1 || sio.Min == 1 {
 		return chooseEither + but(slices.Concat(plainAlone, sioAlone))

@@ -373,13 +373,12 @@ func overhead(h *hearing) {
 			h.citeRatio(b, "bytes per delivery")
 		}
 	}
-	latency := "the median latency is " + strings.Join(late, ", ")
 	if len(doubtful) > 0 {
-		latency += fmt.Sprintf(" (in doubt in %s, where CPU decides alone)", strings.Join(doubtful, " and "))
+		beside += fmt.Sprintf(". The latency in %s is in doubt and does not count", strings.Join(doubtful, " and "))
 	}
 	h.whose = h.attribute("steady", unitCPU) + " That the bytes differ at all is the chat's envelope, not the frames, which are the same."
-	h.is(among(near && more && same, far || less), fmt.Sprintf("in Go a plain WebSocket takes at most %s the CPU of bare TCP writes of the same bytes, and Socket.IO on websocket %s; %s; Socket.IO takes %s the bytes",
-		upTo(worst), beside, latency, plainTimes(bytes)))
+	h.is(among(near && more && same, far || less), fmt.Sprintf("in Go a plain WebSocket takes at most %s the CPU of bare TCP writes of the same bytes, and Socket.IO on websocket %s; the median latency is %s; Socket.IO takes %s the bytes",
+		upTo(worst), beside, strings.Join(late, ", "), plainTimes(bytes)))
 }
 
 // upTo is a ratio with the upper end of its interval.
@@ -514,7 +513,7 @@ func oneCall(h *hearing) {
 		h.cite(segments, digits(segments.Median)+" segments for each delivery, both ways")
 		h.cite(other, digits(other.Median)+" segments for each delivery, both ways")
 		if len(sends) == 0 {
-			sends = append(sends, fmt.Sprintf("%s with Socket.IO and %s with a plain WebSocket in Go", digits(segments.Median), digits(other.Median)))
+			sends = append(sends, fmt.Sprintf("%s TCP segments with Socket.IO and %s with a plain WebSocket in Go", digits(segments.Median), digits(other.Median)))
 		} else {
 			sends = append(sends, fmt.Sprintf("%s and %s in %s", digits(segments.Median), digits(other.Median), where))
 		}
@@ -530,7 +529,7 @@ func oneCall(h *hearing) {
 		return
 	}
 	h.whose = "That there is one call, and that it sends to each receiver by itself, is Socket.IO's. What that costs: " + lower(h.attribute("fan-out", unitCPU))
-	wire := "TCP segments for each delivery are " + strings.Join(sends, ", ")
+	wire := "a delivery takes " + strings.Join(sends, ", ")
 	if len(costs) > 0 {
 		wire += fmt.Sprintf("; it takes %s of a plain WebSocket's CPU per delivery", strings.Join(costs, " and "))
 	}
@@ -648,13 +647,16 @@ func proxies(h *hearing) {
 	text := fmt.Sprintf("of %s a plain WebSocket fails on %d, and Socket.IO in its default order gets through %d of these over polling",
 		count(float64(node.paths), "path"), node.shut, len(node.rescued))
 	if len(node.rescued) > 0 {
-		text += fmt.Sprintf(" (%s, and %s)", node.scheme(), node.tls())
+		text += ": " + node.scheme()
+	}
+	if node.https > 0 {
+		text += ". " + upper(node.tls())
 	}
 	if len(node.lost) > 0 {
-		text += fmt.Sprintf(", but fails itself on %d where a plain WebSocket works", len(node.lost))
+		text += fmt.Sprintf(". It fails itself on %d where a plain WebSocket works", len(node.lost))
 	}
 	if len(node.unsticky) > 0 {
-		text += fmt.Sprintf(", but where %s take nodes in turn a plain WebSocket works and it does not, until they are told to keep a client on its node", count(float64(len(node.unsticky)), "balancer"))
+		text += fmt.Sprintf(". Where %s take nodes in turn a plain WebSocket works and it does not, until they are told to keep a client on its node", count(float64(len(node.unsticky)), "balancer"))
 	}
 	if list := slices.Concat(node.lost, node.unsticky); len(list) > 0 {
 		text += "; these are " + strings.Join(list, ", ")
@@ -985,6 +987,9 @@ func count(v float64, noun string) string {
 
 // share returns a share in percent.
 func share(v float64) string { return digits(100*v) + " %" }
+
+// upper returns a clause as a sentence.
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // lower returns a sentence as the continuation of another.
 func lower(text string) string {
