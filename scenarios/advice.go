@@ -33,7 +33,7 @@ func situations() []situation {
 		{"a Go backend (Socket.IO is go-socket.io 1.7 here)", broadcast + ",reconnect",
 			"If go-socket.io takes more CPU per delivery in steady: a plain WebSocket. Else: either.", goBackend},
 		{"a Node backend", broadcast + ",reconnect",
-			"If Socket.IO may take 2 times the CPU per delivery in steady, by the upper end of the interval, or its clients do not come back after every silence: a plain WebSocket. If a " +
+			"If Socket.IO takes more CPU per delivery in steady and may take 2 times as much, by the upper end of the interval, or its clients do not come back after every silence: a plain WebSocket. If a " +
 				"plain WebSocket with a heartbeat by hand comes back as well: either. Else: Socket.IO.", nodeBackend},
 		{"high fan-out", broadcast,
 			"On each runtime by the CPU per delivery in fan-out. If Socket.IO takes more, and may take 2 times as much by the upper end of the interval: a plain WebSocket. If it takes " +
@@ -162,16 +162,16 @@ func nodeBackend(h *hearing) string {
 	if memory, other, ok := h.tryBoth("broadcast", "idle", unitMemory, nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf(" and %s of memory for an idle client against %s", memory.Text, other.Text)
 	}
-	h.reason += fmt.Sprintf(". Its clients come back after %s of silences", share(back.Median))
+	h.reason += fmt.Sprintf(". After a silence %s of the clients come back with Socket.IO", share(back.Median))
 	byHand := false
 	if f, ok := h.try("reconnect", "silent", plainBack, unitBack); ok {
 		h.cite(f, share(f.Median)+" come back, by hand in Go")
 		byHand = f.Min == 1
-		h.reason += fmt.Sprintf(", with a heartbeat by hand %s (measured in Go)", share(f.Median))
+		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", share(f.Median))
 	}
 	if f, ok := h.try("reconnect", "silent", "rawws-node-reconnect", unitBack); ok {
 		h.cite(f, share(f.Median)+" come back")
-		h.reason += fmt.Sprintf(", with reconnecting-websocket, which has no heartbeat, %s", share(f.Median))
+		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", share(f.Median))
 	}
 	if d, ok := h.difference(nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf("; at %s deliveries%s a second the difference is a tenth of a core", span(d, 1), sizeOf(d.Over.Full))
@@ -329,7 +329,7 @@ func noLoss(h *hearing) string {
 		lead += " that way"
 	}
 	if len(restarts) > 0 {
-		lead += ", but a restart of the server lost a client up to " + strings.Join(restarts, " and ")
+		lead += ", but a restart of the server lost up to " + strings.Join(restarts, " and ") + " on the way to a client"
 	}
 	limits := "Messages are kept in one server's memory, for a limited time (Socket.IO: 2 minutes by default), and neither way goes together with several nodes here"
 	if len(choices) == 0 {
