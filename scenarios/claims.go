@@ -45,6 +45,7 @@ type Verdict struct {
 type Advice struct {
 	Situation string // "browser clients behind unknown proxies"
 	Choice    string // what to choose; "" if the run does not say
+	Rule      string // in words, with its thresholds
 	Reason    string // with the figures, or what is missing in the run
 	Evidence  []Evidence
 	Doubts    []string // of the cells that decided
@@ -53,11 +54,12 @@ type Advice struct {
 // BreakEven is a figure of capacity with both sides, on one runtime.
 type BreakEven struct {
 	Runtime  string // "Go", "Node"
-	What     string // "users per GB, idle"
+	What     string // "memory of an idle user"
 	Plain    string // the figure of a plain WebSocket; "" where it is one of the difference
 	SocketIO string // that of Socket.IO, or of the difference
 	Reason   string // how it was worked out, or what is missing in the run
 	Evidence []Evidence
+	Doubts   []string // of the cells that it is of
 }
 
 // Place is where a figure stands in a run.
@@ -72,6 +74,7 @@ type Figure struct {
 	Place
 	Full   string  // the case, as Case.String
 	Run    int     // see Evidence
+	N      int     // how many values it is of
 	Median float64 // of the rounds
 	Min    float64 // of all that was measured, and so is Max
 	Max    float64
@@ -101,12 +104,19 @@ type Difference struct {
 	Enough              bool
 }
 
+// DiffersBetween begins the text of a label that is not the same in all rounds.
+const DiffersBetween = "differs between rounds ("
+
 // Measured is what the rules read: what one run holds, or several.
 type Measured interface {
 	// Figure returns what a unit was on a stack.
 	Figure(Place) (Figure, bool)
 
-	// Label returns what a cell is labelled with under a key.
+	// Both returns what a unit was on two stacks, in one case of one run.
+	Both(p Place, other string) (a, b Figure, ok bool)
+
+	// Label returns what a cell is labelled with under a key. Where the rounds do
+	// not agree the text begins with DiffersBetween.
 	Label(Place) (Figure, bool)
 
 	// Ratio returns how a stack compares with another, in the unit and case of

@@ -61,9 +61,9 @@ const (
 const nothingSaid = "No claim is decided by what was measured here, and no choice; compare claims tells what each rule reads."
 
 // evenRows returns the break-even figures with both runtimes side by side, and
-// how they were worked out.
+// how they were worked out, with what is in doubt about them.
 func (a answers) evenRows() (rows [][]string, notes []string) {
-	var whats []string
+	var whats, doubts []string
 	for _, e := range a.evens {
 		if !slices.Contains(whats, e.What) {
 			whats = append(whats, e.What)
@@ -84,6 +84,11 @@ func (a answers) evenRows() (rows [][]string, notes []string) {
 					sio, any = e.SocketIO, true
 				}
 				notes = append(notes, runtime+", "+what+": "+e.Reason)
+				for _, text := range e.Doubts {
+					if text = "doubt: " + text; !slices.Contains(doubts, text) {
+						doubts = append(doubts, text)
+					}
+				}
 			}
 			line = append(line, plain, sio)
 		}
@@ -91,7 +96,7 @@ func (a answers) evenRows() (rows [][]string, notes []string) {
 			rows = append(rows, line)
 		}
 	}
-	return rows, notes
+	return rows, append(notes, doubts...)
 }
 
 // evenHead are the columns of the break-even figures.
@@ -117,6 +122,9 @@ func Answers(w io.Writer, runs ...*record.Run) error {
 	for _, v := range given {
 		hang(&b, "  "+v.Situation+": ", v.Choice)
 		hang(&b, "      ", v.Reason)
+		for _, text := range v.Doubts {
+			hang(&b, "      doubt: ", text)
+		}
 	}
 	for _, m := range missing {
 		hang(&b, "  "+m.name+": ", "this run does not say: "+m.text)
@@ -230,6 +238,9 @@ func (a answers) markdown(b *bytes.Buffer, full bool) error {
 			because = brief(because)
 		}
 		choice.Rows = append(choice.Rows, []string{v.Situation, v.Choice, because})
+		if full && len(v.Doubts) > 0 {
+			choice.Notes = append(choice.Notes, "doubts of "+v.Situation+": "+strings.Join(v.Doubts, "; "))
+		}
 	}
 	for _, m := range missing {
 		choice.Notes = append(choice.Notes, m.name+": not said: "+m.text)
@@ -274,7 +285,7 @@ func Claims(w io.Writer, names []string, runs ...*record.Run) error {
 		hang(&b, fmt.Sprintf("[%d] ", i+1), clean(name))
 	}
 	if len(names) > 1 {
-		hang(&b, "", "Of what several of them have measured the first counts.")
+		hang(&b, "", "Of what several of them have measured the first counts, and of idle clients the case with most of them.")
 	}
 	if len(names) > 0 {
 		b.WriteByte('\n')
@@ -288,8 +299,8 @@ func Claims(w io.Writer, names []string, runs ...*record.Run) error {
 		evidence(&b, v.Evidence, len(names) > 1)
 	}
 	for _, v := range Advise(runs...) {
-		if len(v.Evidence) > 0 && v.Choice != "" {
-			hang(&b, "  "+v.Situation+": ", v.Choice)
+		hang(&b, "  "+v.Situation+": ", v.Rule)
+		if v.Choice != "" {
 			evidence(&b, v.Evidence, len(names) > 1)
 		}
 	}

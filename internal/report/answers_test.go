@@ -37,16 +37,16 @@ func TestRecordedVerdicts(t *testing.T) {
 		runs []string
 		want []scenarios.Answer
 	}{
-		{[]string{"2026-11-25-quick"}, []scenarios.Answer{yes, yes, none, none, none, part, none}},
+		{[]string{"2026-11-25-quick"}, []scenarios.Answer{yes, yes, none, none, none, yes, none}},
 		{[]string{"2026-11-25-go-alone"}, []scenarios.Answer{yes, yes, none, none, none, none, none}},
 		{[]string{"2026-11-25-envelope"}, []scenarios.Answer{none, none, none, none, none, none, none}},
-		{[]string{"2026-11-25-reconnect-defaults"}, []scenarios.Answer{none, none, none, none, none, part, none}},
-		{[]string{"2026-11-25-reconnect-faults"}, []scenarios.Answer{none, none, none, none, none, part, none}},
+		{[]string{"2026-11-25-reconnect-defaults"}, []scenarios.Answer{none, none, none, none, none, yes, none}},
+		{[]string{"2026-11-25-reconnect-faults"}, []scenarios.Answer{none, none, none, none, none, yes, none}},
 		{[]string{"2026-11-25-reconnect-crowds"}, []scenarios.Answer{none, none, none, none, none, none, none}},
 		{[]string{"2026-11-27-proxy"}, []scenarios.Answer{none, none, none, part, none, none, none}},
 		{[]string{"2026-11-27-fallback"}, []scenarios.Answer{none, none, none, none, part, none, none}},
-		{[]string{"2026-11-27-size"}, []scenarios.Answer{none, none, none, none, none, none, part}},
-		{decision, []scenarios.Answer{yes, yes, part, part, part, part, part}},
+		{[]string{"2026-11-27-size"}, []scenarios.Answer{none, none, none, none, none, none, yes}},
+		{decision, []scenarios.Answer{yes, yes, part, part, part, yes, yes}},
 	} {
 		var runs []*record.Run
 		for _, name := range tt.runs {
@@ -107,13 +107,13 @@ func TestRecordedAdvice(t *testing.T) {
 		got = append(got, a.Situation+": "+a.Choice)
 	}
 	want := []string{
-		"browser clients behind unknown proxies: Socket.IO on Node, in its default order (several nodes then need sticky sessions)",
-		"a Go backend with Go or mobile clients: a plain WebSocket",
-		"a Node backend: Socket.IO",
-		"high fan-out: a plain WebSocket",
+		"browser clients behind unknown proxies: over https: either; over plain http: Socket.IO on Node in its default order (sticky sessions with several nodes)",
+		"a Go backend (Socket.IO is go-socket.io 1.7 here): a plain WebSocket, with reconnection and heartbeat by hand",
+		"a Node backend: either; a plain WebSocket then needs reconnection with a heartbeat by hand",
+		"high fan-out: in Go a plain WebSocket, in Node either",
 		"many idle clients: a plain WebSocket, in Node the least",
-		"must not lose messages: a plain WebSocket with sessions that go on, by hand, or socket.io 4 with recovery and retries, which may deliver twice",
-		"several nodes behind a balancer: a plain WebSocket, or Socket.IO on websocket only (not go-socket.io)",
+		"must not lose messages: on one server: a plain WebSocket with sessions that go on, by hand, or socket.io 4 with recovery and retries, which may deliver twice",
+		"several nodes behind a balancer: a plain WebSocket, or Socket.IO on websocket only, which gives up the fallback, or with sticky sessions (not go-socket.io)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -160,6 +160,71 @@ func TestFirstCounts(t *testing.T) {
 		f, ok := m.Figure(scenarios.Place{Scenario: "broadcast", Case: name, Stack: "rawws", Unit: "server-cpu-sec/msg"})
 		if !ok || f.Median != want.v || f.Run != want.run {
 			t.Errorf("%s: %+v, %t", name, f, ok)
+		}
+	}
+}
+
+// Of idle clients the case with most of them counts, of whichever run, and of a
+// pair of stacks the one in which both were measured.
+func TestMostIdleCount(t *testing.T) {
+	small, large := scenarios.Case{Name: "idle", Clients: 1000}, scenarios.Case{Name: "idle", Clients: 10_000}
+	one, two, three := newRun(), newRun(), newRun()
+	const unit = "server-B/conn"
+	one.Cells = []record.Cell{measured(small, "rawws", 1, unit, 24e3), measured(small, "sio", 1, unit, 54e3), measured(small, "floor", 1, unit, 21e3)}
+	two.Cells = []record.Cell{measured(small, "rawws", 1, unit, 1.0), measured(large, "rawws", 1, unit, 22e3), measured(large, "sio", 1, unit, 50e3)}
+	three.Cells = []record.Cell{measured(large, "floor", 1, unit, 20e3)}
+	m := newHeld([]*record.Run{one, two, three})
+	for other, want := range map[string][3]float64{"sio": {22e3, 50e3, 1}, "floor": {24e3, 21e3, 0}} {
+		a, b, ok := m.Both(scenarios.Place{Scenario: "broadcast", Case: "idle", Stack: "rawws", Unit: unit}, other)
+		if !ok || a.Median != want[0] || b.Median != want[1] || a.Run != int(want[2]) || b.Run != a.Run || a.Full != b.Full {
+			t.Errorf("%s: %+v and %+v, %t", other, a, b, ok)
+		}
+	}
+	if _, _, ok := m.Both(scenarios.Place{Scenario: "broadcast", Case: "idle", Stack: "rawws", Unit: unit}, "sio-node"); ok {
+		t.Error("a stack that was not measured has a figure")
+	}
+	for _, runs := range [][]*record.Run{{one, two}, {two, one}} {
+		for _, e := range BreakEvens(runs...) {
+			if e.Runtime == "Go" && strings.HasPrefix(e.What, "memory") && (e.Plain != "22 kB" || e.SocketIO != "50 kB" || !strings.Contains(e.Reason, "10000 connections")) {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+}
+
+// A label counts if all rounds agree on it.
+func TestLabelsOfAllRounds(t *testing.T) {
+	run := newRun()
+	for round, text := range []string{"polling", "hangs", "polling"} {
+		c := measured(steady, "rawws", round+1)
+		c.Labels = map[string]string{"same": "polling", "differs": text}
+		run.Cells = append(run.Cells, c)
+	}
+	for key, want := range map[string]string{"same": "polling", "differs": "differs between rounds (polling; hangs)"} {
+		f, ok := newHeld([]*record.Run{run}).Label(scenarios.Place{Scenario: "broadcast", Case: "steady", Stack: "rawws", Unit: key})
+		if !ok || f.Text != want || f.N != 3 {
+			t.Errorf("%s: %+v, %t", key, f, ok)
+		}
+	}
+}
+
+// What is in doubt about advice and figures stands in every full view, and the
+// rules of the advice beside those of the claims.
+func TestDoubtsAreShown(t *testing.T) {
+	run := recordedRun(t, "2026-11-25-quick")
+	const doubt = "measured once, so that nobody knows how far it varies"
+	for view, write := range map[string]func(*bytes.Buffer) error{
+		"answers":  func(b *bytes.Buffer) error { return Answers(b, run) },
+		"markdown": func(b *bytes.Buffer) error { return AnswersMarkdown(b, run) },
+		"claims":   func(b *bytes.Buffer) error { return Claims(b, []string{"x"}, run) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(b.String()), " ")
+		if strings.Count(text, doubt) < 2 || view == "claims" && !strings.Contains(text, Advise(run)[0].Rule) {
+			t.Errorf("%s lacks a doubt or a rule: %s", view, text)
 		}
 	}
 }

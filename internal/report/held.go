@@ -28,19 +28,33 @@ func newHeld(runs []*record.Run) held {
 	return m
 }
 
-// find returns the first row of a stack in a case for which ok holds: of several
-// cases of one name that which comes first, in the first run that has it.
+// located is a group and the run that it is of.
+type located struct {
+	record.Group
+	run int
+}
+
+// find looks for the first group of a case for which ok holds: in the first run
+// that has one.
 func (m held) find(scenario, name string, ok func(g record.Group, run int) bool) bool {
+	return slices.ContainsFunc(m.named(scenario, name), func(l located) bool { return ok(l.Group, l.run) })
+}
+
+// named returns the groups of a case in the order in which they count.
+func (m held) named(scenario, name string) (list []located) {
 	for run, groups := range m.groups {
 		// The full profile has a case in several sizes. That of quick is asked for,
 		// which is the same in both: so that the answer does not hang on the profile.
 		for _, g := range preferred(groups, scenario, name) {
-			if ok(g, run) {
-				return true
-			}
+			list = append(list, located{g, run})
 		}
 	}
-	return false
+	// What a process takes once is shared by its clients: the more there are, the
+	// nearer is their memory to what one more takes, in whichever run that is.
+	if name == "idle" {
+		slices.SortStableFunc(list, func(a, b located) int { return cmp.Compare(b.Case.Clients, a.Case.Clients) })
+	}
+	return list
 }
 
 // usual are the parameters of quick, where full has a case several times.
@@ -48,7 +62,6 @@ var usual = map[string]scenarios.Case{
 	"steady":     {Clients: 100, Size: 128, Rate: 200},
 	"fan-out":    {Clients: 1000, Size: 128, Rate: 20},
 	"saturation": {Clients: 100, Size: 128},
-	"idle":       {Clients: 1000},
 }
 
 // preferred returns the groups of a case, that with the usual parameters first.
@@ -90,6 +103,20 @@ func (m held) Figure(p scenarios.Place) (f scenarios.Figure, ok bool) {
 	return f, ok
 }
 
+// Both implements scenarios.Measured.
+func (m held) Both(p scenarios.Place, other string) (a, b scenarios.Figure, ok bool) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		q, there := p, false
+		q.Stack = other
+		if a, ok = newFigure(g, p, run); ok {
+			b, there = newFigure(g, q, run)
+		}
+		ok = ok && there
+		return ok
+	})
+	return a, b, ok
+}
+
 // newFigure returns the figure at a place in a group.
 func newFigure(g record.Group, p scenarios.Place, run int) (scenarios.Figure, bool) {
 	r, ok := rowOf(g, p.Stack)
@@ -108,7 +135,7 @@ func newFigure(g record.Group, p scenarios.Place, run int) (scenarios.Figure, bo
 	for _, c := range r.Cells {
 		for _, v := range c.Values {
 			if v.Unit == p.Unit && c.Measured() {
-				f.Min, f.Max = min(f.Min, v.V), max(f.Max, v.V)
+				f.Min, f.Max, f.N = min(f.Min, v.V), max(f.Max, v.V), f.N+1
 			}
 		}
 	}
@@ -179,14 +206,26 @@ func (m held) Label(p scenarios.Place) (f scenarios.Figure, ok bool) {
 		if !there {
 			return false
 		}
+		var texts []string
 		for _, c := range r.Cells {
-			if text := clean(c.Labels[p.Unit]); text != "" && c.Measured() {
-				f = newPlaced(g, r, p, run)
-				f.Text, ok = text, true
-				return true
+			text := clean(c.Labels[p.Unit])
+			if text == "" || !c.Measured() {
+				continue
+			}
+			f.N++
+			if !slices.Contains(texts, text) {
+				texts = append(texts, text)
 			}
 		}
-		return false
+		if len(texts) == 0 {
+			return false
+		}
+		n := f.N
+		f, ok = newPlaced(g, r, p, run), true
+		if f.N, f.Text = n, texts[0]; len(texts) > 1 {
+			f.Text = scenarios.DiffersBetween + strings.Join(texts, "; ") + ")"
+		}
+		return true
 	})
 	return f, ok
 }

@@ -74,13 +74,14 @@ type evidenceDoc struct {
 // adviceDoc is what to choose in a situation.
 type adviceDoc struct {
 	Situation string        `json:"situation"`
+	Rule      string        `json:"rule"`             // in words, with its thresholds
 	Choice    string        `json:"choice,omitempty"` // absent if the run does not say
 	Reason    string        `json:"reason"`           // with the figures, or what is missing in the run
 	Evidence  []evidenceDoc `json:"evidence,omitempty"`
 	Doubts    []string      `json:"doubts,omitempty"` // of the cells that decided
 }
 
-// breakEvenDoc is a figure of capacity on one runtime, worked out of measured
+// breakEvenDoc is a figure to plan by on one runtime, worked out of measured
 // ones, to two significant digits.
 type breakEvenDoc struct {
 	Runtime  string        `json:"runtime"` // "Go" or "Node"
@@ -89,6 +90,7 @@ type breakEvenDoc struct {
 	SocketIO string        `json:"socketIO,omitempty"` // of Socket.IO, or of the difference; absent if cells are missing
 	Reason   string        `json:"reason"`             // how it was worked out, or what is missing
 	Evidence []evidenceDoc `json:"evidence,omitempty"`
+	Doubts   []string      `json:"doubts,omitempty"` // of the cells that it is of
 }
 
 // verdictDoc is how a claim ends.
@@ -269,10 +271,10 @@ func (d *document) addAnswers(a answers) {
 		return out
 	}
 	for _, v := range a.advice {
-		d.Advice = append(d.Advice, adviceDoc{v.Situation, v.Choice, v.Reason, docs(v.Evidence), v.Doubts})
+		d.Advice = append(d.Advice, adviceDoc{v.Situation, v.Rule, v.Choice, v.Reason, docs(v.Evidence), v.Doubts})
 	}
 	for _, e := range a.evens {
-		d.BreakEvens = append(d.BreakEvens, breakEvenDoc{e.Runtime, e.What, e.Plain, e.SocketIO, e.Reason, docs(e.Evidence)})
+		d.BreakEvens = append(d.BreakEvens, breakEvenDoc{e.Runtime, e.What, e.Plain, e.SocketIO, e.Reason, docs(e.Evidence), e.Doubts})
 	}
 	for _, v := range a.verdicts {
 		d.Verdicts = append(d.Verdicts, verdictDoc{v.Claim.ID, v.Claim.Text, v.Claim.Rule, v.Answer, v.Reason, v.Whose, docs(v.Evidence), v.Doubts})

@@ -16,8 +16,8 @@ func Advise(runs ...*record.Run) []scenarios.Advice {
 	return scenarios.Advise(newHeld(runs))
 }
 
-// BreakEvens returns where the difference begins to matter, and how many users
-// a core and a gigabyte serve.
+// BreakEvens returns where the difference begins to matter, and what a delivery
+// and an idle user take of a server.
 func BreakEvens(runs ...*record.Run) []scenarios.BreakEven {
 	return scenarios.BreakEvens(newHeld(runs))
 }

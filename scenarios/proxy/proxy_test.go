@@ -67,6 +67,11 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
+	for _, r := range Routes() {
+		if f, ok := scenarios.FactsOf(r.Name); !ok || f.Secure != r.Spec.TLS || f.Yours && r.Spec.Kind == scenarios.PathConnect {
+			t.Errorf("%s: %+v, %t: the rules would not know it", r.Name, f, ok)
+		}
+	}
 	var listed, cases []string
 	for _, n := range AllNodes() {
 		if listed = append(listed, n.Name); strings.HasSuffix(n.About, ": ") || strings.Contains(n.About, "behind :") {
