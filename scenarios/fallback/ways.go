@@ -279,6 +279,12 @@ func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
 		cancel()
 		o.works = o.err == nil
 	}
+	if o.err != nil && limited.Err() == nil && !x.stack.Mode.Reconnect {
+		// It is told that it is not connected a moment before it hears of its end.
+		soon, cancel := context.WithTimeout(ctx, drainLimit)
+		peer.Await(soon, func(events []scenarios.Event) bool { return ended(events) != "" })
+		cancel()
+	}
 	x.drain(ctx, &up, &down)
 	o.see(peer.Events())
 	o.lostUp = up.account(x.partner.Events(), o)
