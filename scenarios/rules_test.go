@@ -147,7 +147,7 @@ func clear() *built {
 	}
 	for _, stack := range []string{"sio", "sio-node"} {
 		b.set(0, "size chat "+stack+" by-hand-statements")
-		b.set(90, "size chat "+stack+" statements", "size chat "+stack+" cognitive")
+		b.set(80, "size chat "+stack+" statements", "size chat "+stack+" cognitive")
 		b.set(100, "size chat "+stack+" api-names")
 	}
 	for _, name := range []string{"direct", "tls", "strip-upgrade", "forward-denied", "balance-robin"} {
@@ -288,9 +288,9 @@ func TestRules(t *testing.T) {
 		{"reconnect", "a plain WebSocket comes back once", func(b *built) { b.figures["reconnect reset rawws back-ratio"] = [3]float64{0, 0, 0.1} }, DoesNotHold},
 		{"reconnect", "no silence", func(b *built) { b.without("reconnect silent") }, NotMeasured},
 
-		{"api", "a tenth less", func(*built) {}, Holds},
-		{"api", "not quite a tenth less, in Go", func(b *built) { b.set(91, "size chat sio statements") }, HoldsInPart},
-		{"api", "as hard, in Node", func(b *built) { b.set(91, "size chat sio-node cognitive") }, HoldsInPart},
+		{"api", "a fifth less", func(*built) {}, Holds},
+		{"api", "not quite a fifth less, in Go", func(b *built) { b.set(81, "size chat sio statements") }, HoldsInPart},
+		{"api", "as hard, in Node", func(b *built) { b.set(81, "size chat sio-node cognitive") }, HoldsInPart},
 		{"api", "names do not decide", func(b *built) { b.set(200, "size chat sio api-names") }, Holds},
 		{"api", "on neither", func(b *built) {
 			b.set(91, "size chat sio statements", "size chat sio-node statements")

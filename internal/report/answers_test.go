@@ -24,7 +24,7 @@ func recordedRun(t *testing.T, name string) *record.Run {
 }
 
 // decision are the runs that the README decides on.
-var decision = []string{"2026-11-25-quick", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size"}
+var decision = []string{"2026-11-25-quick", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size", "2026-11-27-idle-crowd"}
 
 // What recorded runs make of the claims. A rule that is changed shows here.
 func TestRecordedVerdicts(t *testing.T) {
@@ -45,8 +45,8 @@ func TestRecordedVerdicts(t *testing.T) {
 		{[]string{"2026-11-25-reconnect-crowds"}, []scenarios.Answer{none, none, none, none, none, none, none}},
 		{[]string{"2026-11-27-proxy"}, []scenarios.Answer{none, none, none, part, none, none, none}},
 		{[]string{"2026-11-27-fallback"}, []scenarios.Answer{none, none, none, none, part, none, none}},
-		{[]string{"2026-11-27-size"}, []scenarios.Answer{none, none, none, none, none, none, yes}},
-		{decision, []scenarios.Answer{yes, yes, part, part, part, yes, yes}},
+		{[]string{"2026-11-27-size"}, []scenarios.Answer{none, none, none, none, none, none, part}},
+		{decision, []scenarios.Answer{yes, yes, part, part, part, yes, part}},
 	} {
 		var runs []*record.Run
 		for _, name := range tt.runs {
