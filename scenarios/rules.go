@@ -576,7 +576,7 @@ func (h *hearing) cross(plain, sio string) (c crossing) {
 			}
 			continue
 		}
-		secure := pathFacts[name].Secure
+		secure := factsOf(name).Secure
 		switch {
 		case w.Max == 0 && s.Min == 1:
 			c.rescued = append(c.rescued, name)
@@ -605,7 +605,7 @@ func (h *hearing) cross(plain, sio string) (c crossing) {
 // secured returns those of some paths that are dialled by https.
 func secured(names []string) (list []string) {
 	for _, name := range names {
-		if pathFacts[name].Secure {
+		if factsOf(name).Secure {
 			list = append(list, name)
 		}
 	}
@@ -616,7 +616,7 @@ func secured(names []string) (list []string) {
 func (c crossing) scheme() string {
 	yours := 0
 	for _, name := range c.rescued {
-		if pathFacts[name].Yours {
+		if factsOf(name).Yours {
 			yours++
 		}
 	}
