@@ -106,6 +106,19 @@ func writeCharts(dir string, runs []report.Recorded) error {
 	return nil
 }
 
+// mostLines is how much of a file a page shows: a page of all runs is to stay
+// below a megabyte, and what is told in pairs comes first in its file.
+const mostLines = 120
+
+// beginning returns the first lines of a file, and says how many there are more.
+func beginning(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	if more := len(lines) - mostLines; more > mostLines/10 {
+		return strings.Join(lines[:mostLines], "") + fmt.Sprintf("\n// … and %d lines more in the repository\n", more)
+	}
+	return text
+}
+
 // code returns the pairs of the repository that this program is run in, or why
 // there are none.
 func (c *call) code() (code map[string][]report.CodePair, why string) {
@@ -135,7 +148,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 			if err != nil {
 				return nil, strings.ReplaceAll(err.Error(), machine.Root+string(filepath.Separator), "")
 			}
-			shown.Sides[i] = report.CodeFile{Path: path, Text: string(text)}
+			shown.Sides[i] = report.CodeFile{Path: path, Text: beginning(string(text))}
 		}
 		code[scenario] = append(code[scenario], shown)
 	}
