@@ -262,48 +262,20 @@ func (x *experiment) settle(ctx context.Context, up, down *talker) {
 		limited, cancel = context.WithTimeout(ctx, drainLimit)
 		defer cancel()
 	}
-	x.partner.Await(limited, func(events []scenarios.Event) bool { return up.missing(events) == 0 })
-	up.peer.Await(limited, func(events []scenarios.Event) bool { return down.missing(events) == 0 || gone() })
-}
-
-// missing is how many of the talker's messages are not among events.
-func (t *talker) missing(events []scenarios.Event) int {
-	seen := make(map[int64]bool)
-	for _, e := range events {
-		if t.is(e, e.Message.Seq) {
-			seen[e.Message.Seq] = true
-		}
+	whole := func(t *talker, events []scenarios.Event) bool {
+		first, _, _ := t.received(events)
+		return t.missing(first) == 0
 	}
-	n := 0
-	for _, seq := range t.said {
-		if !seen[seq] {
-			n++
-		}
-	}
-	return n
+	x.partner.Await(limited, func(events []scenarios.Event) bool { return whole(up, events) })
+	up.peer.Await(limited, func(events []scenarios.Event) bool { return whole(down, events) || gone() })
 }
 
 // balance finds out what became of the talker's messages: heard is what the other
 // end has seen, seen what the client has, and record what crossed its wire.
 func (t *talker) balance(direction string, heard, seen []scenarios.Event, record scenarios.PathRecord) ledger {
 	l := ledger{taken: len(t.said), refused: t.refused}
-	first := make(map[int64]int64) // when each arrived first
-	latest := int64(0)
-	for _, e := range heard {
-		seq := e.Message.Seq
-		switch _, again := first[seq]; {
-		case !t.is(e, seq):
-			continue
-		case again:
-			l.dup++
-		default:
-			first[seq] = e.At
-			if seq < latest {
-				l.reordered++
-			}
-		}
-		latest = max(latest, seq)
-	}
+	var first map[int64]int64
+	first, l.dup, l.reordered = t.received(heard)
 	onWire := t.crossings(direction, first, record)
 	for i, seq := range t.said {
 		at, came := first[seq]

@@ -476,26 +476,44 @@ func (t *talker) has(events []scenarios.Event, seq int64) bool {
 	return slices.ContainsFunc(events, func(e scenarios.Event) bool { return t.is(e, seq) })
 }
 
+// received finds the talker's messages among the events of the other end: when each
+// arrived first, how many came again, and how many after a later one.
+func (t *talker) received(events []scenarios.Event) (first map[int64]int64, dup, reordered int) {
+	first = make(map[int64]int64)
+	latest := int64(0)
+	for _, e := range events {
+		seq := e.Message.Seq
+		if !t.is(e, seq) {
+			continue
+		}
+		if _, again := first[seq]; again {
+			dup++
+		} else {
+			first[seq] = e.At
+			if seq < latest {
+				reordered++
+			}
+		}
+		latest = max(latest, seq)
+	}
+	return first, dup, reordered
+}
+
+// missing is how many of the talker's messages are not among those that arrived.
+func (t *talker) missing(arrived map[int64]int64) (n int) {
+	for _, seq := range t.said {
+		if _, came := arrived[seq]; !came {
+			n++
+		}
+	}
+	return n
+}
+
 // account compares what was taken with what has arrived at the other end, and
 // returns how much has not.
 func (t *talker) account(events []scenarios.Event, o *outcome) (lost int) {
-	seen := make(map[int64]int)
-	last := int64(0)
-	for _, e := range events {
-		if seq := e.Message.Seq; t.is(e, seq) {
-			seen[seq]++
-			if seen[seq] > 1 {
-				o.dup++
-			} else if seq < last {
-				o.reordered++
-			}
-			last = max(last, seq)
-		}
-	}
-	for _, seq := range t.said {
-		if seen[seq] == 0 {
-			lost++
-		}
-	}
-	return lost
+	first, dup, reordered := t.received(events)
+	o.dup += dup
+	o.reordered += reordered
+	return t.missing(first)
 }
