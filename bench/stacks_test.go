@@ -328,7 +328,7 @@ func TestArrows(t *testing.T) {
 		"internal/browser":    {},
 		"internal/broker":     {"scenarios", "internal/daemon", "internal/netlab"},
 		"internal/daemon":     {"scenarios", "internal/netlab", "internal/tail"},
-		"internal/capture":    {"scenarios", "internal/dissect", "internal/netlab", "internal/record", "internal/report"},
+		"internal/capture":    {"scenarios", "internal/dissect", "internal/netlab", "internal/record", "internal/report", "internal/wrap"},
 		"internal/checkout":   {},
 		"internal/dissect":    {"scenarios", "internal/wire"},
 		"internal/floor":      {"scenarios"},
@@ -339,7 +339,7 @@ func TestArrows(t *testing.T) {
 		"internal/record":     {"scenarios", "internal/stats"},
 		"internal/reference":  {"scenarios", "internal/netlab", "internal/pacer", "internal/stats", "internal/worker"},
 		"internal/regress":    {"internal/record", "internal/report", "internal/stats"},
-		"internal/report":     {"scenarios", "internal/chart", "internal/page", "internal/record", "internal/stats"},
+		"internal/report":     {"scenarios", "internal/chart", "internal/page", "internal/record", "internal/stats", "internal/wrap"},
 		"internal/slow":       {"scenarios"},
 		"internal/stats":      {},
 		"internal/streams":    {"scenarios"},
@@ -369,8 +369,9 @@ func TestArrows(t *testing.T) {
 		"internal/codesize":    {"internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
 
-		"internal/chart":         {},
+		"internal/chart":         {"internal/wrap"},
 		"internal/page":          {},
+		"internal/wrap":          {},
 		"internal/page/pagetest": {"internal/browser"},
 	}
 	third := map[string][]string{ // modules that only these packages may use

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsvsio/internal/dissect"
 )
@@ -92,7 +93,8 @@ type (
 	pageBit struct{ Bits, Name, Meaning string }
 )
 
-var fragment = template.Must(template.New("wire").Parse(`
+var fragment = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("wire").Parse(`
 {{- range .}}
 <section id="{{.ID}}">
 <h2>{{.Name}}</h2>
@@ -124,6 +126,7 @@ var fragment = template.Must(template.New("wire").Parse(`
 </section>
 {{- end}}
 `))
+})
 
 // ID is where HTML shows a stack.
 func ID(stack string) string { return "wire-" + stack }
@@ -135,7 +138,7 @@ func HTML(all []*Capture) (template.HTML, error) {
 		data = append(data, c.page(i == 0))
 	}
 	var b strings.Builder
-	if err := fragment.Execute(&b, data); err != nil {
+	if err := fragment().Execute(&b, data); err != nil {
 		return "", fmt.Errorf("lay out captures: %w", err)
 	}
 	return template.HTML(b.String()), nil

@@ -11,6 +11,7 @@ import (
 
 	"wsvsio/internal/dissect"
 	"wsvsio/internal/report"
+	"wsvsio/internal/wrap"
 )
 
 // What is explained once is named only after that: a header field that comes with
@@ -180,7 +181,7 @@ func row(b *bytes.Buffer, f dissect.Field, seen explained, all bool) {
 	if !below {
 		return
 	}
-	for _, line := range wrap(about, width-16) {
+	for _, line := range wrap.Words(about, width-16) {
 		fmt.Fprintf(b, "%14s%s\n", "", line)
 	}
 	if about == brief(f) {
@@ -214,21 +215,6 @@ func fold(s string, n int) (lines []string) {
 		lines = append(lines, string(r[:min(n, len(r))]))
 	}
 	return lines
-}
-
-// wrap cuts a text into lines of about n characters, between its words.
-func wrap(s string, n int) (lines []string) {
-	line := ""
-	for word := range strings.FieldsSeq(s) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }
 
 // Markdown writes a capture as GitHub-flavoured Markdown.

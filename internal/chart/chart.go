@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+	"wsvsio/internal/wrap"
 )
 
 // Width of every chart, in pixels.
@@ -136,11 +137,14 @@ const (
 // where that may begin.
 func (c *Chart) begin() (y float64) {
 	y = titleTop
-	for _, part := range wrap(c.Title, Width/6.6) {
+	for _, part := range wrap.Words(c.Title, Width*10/66) {
 		c.text(0, y, "t", part)
 		y += lineHeight
 	}
-	for _, part := range wrap(c.About, Width/5.9) {
+	if c.About == "" {
+		return y
+	}
+	for _, part := range wrap.Words(c.About, Width*10/59) {
 		c.text(0, y, "s", part)
 		y += lineHeight
 	}
@@ -314,22 +318,6 @@ func (s scale) of(steps []float64, jump int) (list []float64) {
 // width estimates how wide a text is.
 func width(text string, size float64) float64 {
 	return float64(utf8.RuneCountInString(text)) * size * 0.55
-}
-
-// wrap breaks a text between words into parts of at most so many characters.
-func wrap(text string, most float64) (parts []string) {
-	part := ""
-	for _, word := range strings.Fields(text) {
-		if part != "" && float64(utf8.RuneCountInString(part+" "+word)) > most {
-			parts = append(parts, part)
-			part = ""
-		}
-		part = strings.TrimSpace(part + " " + word)
-	}
-	if part != "" {
-		parts = append(parts, part)
-	}
-	return parts
 }
 
 // sentence puts parts together for a description.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsvsio/internal/record"
+	"wsvsio/internal/wrap"
 	"wsvsio/scenarios"
 )
 
@@ -189,7 +190,7 @@ func Summary(w io.Writer, runs ...*record.Run) error {
 		if n := len(v.Doubts); n > 0 {
 			text += " (" + plural(n, "doubt") + ")"
 		}
-		for i, line := range wrap(text, width-len(label)) {
+		for i, line := range wrap.Words(text, width-len(label)) {
 			if i > 0 {
 				label = strings.Repeat(" ", len(label))
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"wsvsio/internal/record"
+	"wsvsio/internal/wrap"
 )
 
 // width is how many characters a terminal is taken to have. The usual table
@@ -243,7 +244,7 @@ func hang(b *bytes.Buffer, label, text string) {
 		indent = 4
 	}
 	room := max(width-utf8.RuneCountInString(label), width/3)
-	for i, part := range wrap(text, room) {
+	for i, part := range wrap.Words(text, room) {
 		if i > 0 {
 			label = strings.Repeat(" ", indent)
 		}

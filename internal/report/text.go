@@ -21,25 +21,6 @@ func clean(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// wrap breaks a line between words so that its parts have at most width
-// characters. A longer word has a part of its own.
-func wrap(line string, width int) []string {
-	var parts []string
-	part, length := "", 0
-	for _, word := range strings.Fields(line) {
-		n := utf8.RuneCountInString(word)
-		if part != "" && length+1+n > width {
-			parts = append(parts, part)
-			part, length = "", 0
-		}
-		if part != "" {
-			part, length = part+" ", length+1
-		}
-		part, length = part+word, length+n
-	}
-	return append(parts, part)
-}
-
 // pad puts blanks before a text until it has width characters.
 func pad(text string, width int) string {
 	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text))) + text
