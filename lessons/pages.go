@@ -32,8 +32,14 @@ ol.lessons li { margin: .7rem 0; }
 `
 
 // Pages returns all pages by name: an index, a page for each lesson and one for
-// the connection, byte by byte. What was left out of the captures is said there.
+// the connection, byte by byte. What was left out of the captures is said there, and
+// the figures of what was captured are those of the lessons, too.
 func (s *Source) Pages(captures []*capture.Capture, left []record.LeftOut) (map[string][]byte, error) {
+	s.mu.Lock()
+	for _, c := range captures {
+		s.captures[c.Stack.Name] = c
+	}
+	s.mu.Unlock()
 	pages := make(map[string][]byte)
 	var errs []error
 	add := func(name string, d page.Document, err error) {

@@ -66,7 +66,7 @@ func baselineCommand(c *call) error {
 		older = &regress.Baseline{}
 		fmt.Fprintf(c.stderr, "%s is new\n", name)
 	}
-	now, err := k.exact()
+	now, err := k.exact(older)
 	if err != nil {
 		return err
 	}
@@ -74,9 +74,6 @@ func baselineCommand(c *call) error {
 		if err := k.ratios(now, bench.Stacks(), 1); err != nil {
 			return err
 		}
-	}
-	if err := k.recount(older, now, now.Settings); err != nil {
-		return err
 	}
 	if len(k.report.Failures) > 0 {
 		return fmt.Errorf("%w, and %s is as it was: %s", errFailed, name, strings.Join(k.report.Failures, "; "))
@@ -183,13 +180,17 @@ func (k *checker) inRepository(name string) (string, error) {
 	return name, nil
 }
 
-// exact measures what a baseline holds but for the ratios.
-func (k *checker) exact() (*regress.Baseline, error) {
+// exact measures what a baseline holds but for the ratios. Allocations that differ
+// from an older one are counted twice.
+func (k *checker) exact(older *regress.Baseline) (*regress.Baseline, error) {
 	settings := regress.SettingsOf(k.report.Environment)
 	b := &regress.Baseline{Settings: settings, Ratios: settings}
 	k.tellStep("counting bytes, requests and allocations")
 	var err error
 	if b.Figures, err = k.count(named(exactStacks, k.stacks)); err != nil {
+		return nil, err
+	}
+	if err := k.recount(older, b); err != nil {
 		return nil, err
 	}
 	return b, k.code(b)
@@ -244,54 +245,58 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 
 // recount counts a second time where allocations differ, and where they do not
 // then, that is what counts: a change of the code shows twice.
-func (k *checker) recount(older, now *regress.Baseline, here regress.Settings) error {
-	var differ []int // of now
-	var of []scenarios.Stack
+func (k *checker) recount(older, now *regress.Baseline) error {
+	var differ []int    // of now
+	var stacks []string // of these
 	for i, f := range now.Figures {
-		stored, there := older.Of(f.Place)
-		if !there || !f.Limited() || older.Comparable(f.Unit, here) != "" {
+		if !f.Limited() || older.Comparable(f.Unit, now.Settings) != "" {
 			continue
 		}
-		finding, err := regress.Judge(f.Place, stored.Values, f.Values)
+		same, err := sameAsIn(older, f)
 		if err != nil {
 			return err
 		}
-		if finding.Outcome == regress.Same {
-			continue
-		}
-		differ = append(differ, i)
-		for _, s := range named(f.Stack, k.stacks) {
-			if !slices.ContainsFunc(of, func(o scenarios.Stack) bool { return o.Name == s.Name }) {
-				of = append(of, s)
-			}
+		if !same {
+			differ, stacks = append(differ, i), append(stacks, f.Stack)
 		}
 	}
 	if len(differ) == 0 {
 		return nil
 	}
 	k.tellStep("allocations differ; counting them again")
-	again, err := k.count(of)
+	figures, err := k.count(named(strings.Join(stacks, ","), k.stacks))
 	if err != nil {
 		return err
 	}
+	again := &regress.Baseline{Figures: figures}
 	for _, i := range differ {
 		f := &now.Figures[i]
-		stored, _ := older.Of(f.Place)
-		for _, second := range again {
-			if second.Place != f.Place {
-				continue
-			}
-			finding, err := regress.Judge(f.Place, stored.Values, second.Values)
-			if err != nil {
-				return err
-			}
-			if finding.Outcome == regress.Same {
-				k.note("%v differed in the first count (%.6g for %.6g), and not in the second", f.Place, f.Values[0], stored.Values[0])
-				f.Values = second.Values
-			}
+		second, there := again.Of(f.Place)
+		if !there {
+			continue
+		}
+		same, err := sameAsIn(older, second)
+		if err != nil {
+			return err
+		}
+		if same {
+			stored, _ := older.Of(f.Place)
+			k.note("%v differed in the first count (%.6g for %.6g), and not in the second", f.Place, f.Values[0], stored.Values[0])
+			f.Values = second.Values
 		}
 	}
 	return nil
+}
+
+// sameAsIn reports whether a figure is called the same as that of a baseline. One
+// that is not in there is no other.
+func sameAsIn(b *regress.Baseline, f regress.Figure) (bool, error) {
+	stored, there := b.Of(f.Place)
+	if !there {
+		return true, nil
+	}
+	finding, err := regress.Judge(f.Place, stored.Values, f.Values)
+	return finding.Outcome == regress.Same, err
 }
 
 // code adds what the code counts.
@@ -416,11 +421,8 @@ func (k *checker) baseline(file string, times bool) error {
 		}
 	}
 	k.report.Base, k.report.Head = filepath.Base(file), headOf(k.report.Environment)
-	now, err := k.exact()
+	now, err := k.exact(older)
 	if err != nil {
-		return err
-	}
-	if err := k.recount(older, now, here); err != nil {
 		return err
 	}
 	if err := k.against(older, now, here); err != nil {

@@ -70,7 +70,7 @@ func (k *checker) buildCommit(ctx context.Context, dir, ref string) (base, head 
 	base = bench.Build{Binary: filepath.Join(dir, "base"), Root: tree.Root}
 	if err := checkout.Binary(ctx, tree.Root, base.Binary); err != nil {
 		// Where it was checked out is gone by the time that this is read.
-		return fail(fmt.Errorf("the base %s does not build: %s", commit.Short(), strings.ReplaceAll(err.Error(), tree.Root+string(filepath.Separator), "")))
+		return fail(fmt.Errorf("the base %s does not build: %s", commit.Short(), below(tree.Root, err.Error())))
 	}
 	if slices.ContainsFunc(k.stacks, scenarios.Stack.NeedsNode) {
 		problems, err := tree.Packages(ctx)

@@ -73,6 +73,12 @@ func relative(dir string, problems []record.Problem) []record.Problem {
 	return list
 }
 
+// below names files in a text as they are called below a folder: where that is on
+// this machine is nobody's business.
+func below(folder, text string) string {
+	return strings.ReplaceAll(text, folder+string(filepath.Separator), "")
+}
+
 // asKept names folders as they are called in the repository; of others the last
 // element is enough.
 func (c *call) asKept(dirs []string) []string {
@@ -131,7 +137,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 	}
 	pairs, err := codesize.Pairs(machine.Root)
 	if err != nil {
-		return nil, strings.ReplaceAll(err.Error(), machine.Root+string(filepath.Separator), "")
+		return nil, below(machine.Root, err.Error())
 	}
 	code = make(map[string][]report.CodePair)
 	for _, p := range pairs {
@@ -146,7 +152,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 			}
 			text, err := os.ReadFile(filepath.Join(machine.Root, filepath.FromSlash(path)))
 			if err != nil {
-				return nil, strings.ReplaceAll(err.Error(), machine.Root+string(filepath.Separator), "")
+				return nil, below(machine.Root, err.Error())
 			}
 			shown.Sides[i] = report.CodeFile{Path: path, Text: beginning(string(text))}
 		}

@@ -108,7 +108,7 @@ func (z *sizes) Run(ctx context.Context, _ scenarios.Env, s scenarios.Stack, c s
 		rec.Value(f.Unit, f.Value)
 	}
 	for _, p := range r.Problems {
-		rec.Doubt("not all of the code could be counted: " + strings.ReplaceAll(p.String(), z.root+"/", ""))
+		rec.Doubt("not all of the code could be counted: " + below(z.root, p.String()))
 	}
 	return nil
 }

@@ -27,22 +27,13 @@ type Curve struct {
 func Percentiles(title, about string, curves []Curve, show Format) Chart {
 	c := Chart{Title: title, About: about}
 	tens := func(p float64) float64 { return -math.Log10(1 - p) }
-	low, high, far := math.Inf(1), 0.0, 2.0
-	var drawn []Curve
-	for _, l := range curves {
-		var points [][2]float64
-		for _, p := range l.Points {
-			if p[0] >= 0.4999 && p[0] < 1 && p[1] > 0 && !math.IsInf(p[1], 0) {
-				points = append(points, p)
-				low, high, far = min(low, p[1]), max(high, p[1]), max(far, tens(p[0]))
-			}
-		}
-		if len(points) > 1 {
-			drawn = append(drawn, Curve{l.Series, points})
-		}
-	}
+	drawn, all := usable(curves, func(share float64) bool { return share >= 0.4999 && share < 1 })
 	if len(drawn) == 0 {
 		return c
+	}
+	low, high, far := math.Inf(1), 0.0, 2.0
+	for _, p := range all {
+		low, high, far = min(low, p[1]), max(high, p[1]), max(far, tens(p[0]))
 	}
 	top := c.begin() + 4
 	bottom := top + plotHeight
@@ -74,6 +65,24 @@ func Percentiles(title, about string, curves []Curve, show Format) Chart {
 	return c
 }
 
+// usable are the points that can be drawn, on the x axis as may says: curves with
+// at least two of them, and all.
+func usable(curves []Curve, may func(x float64) bool) (drawn []Curve, all [][2]float64) {
+	for _, l := range curves {
+		var points [][2]float64
+		for _, p := range l.Points {
+			if may(p[0]) && p[1] > 0 && !math.IsInf(p[1], 0) {
+				points = append(points, p)
+			}
+		}
+		all = append(all, points...)
+		if len(points) > 1 {
+			drawn = append(drawn, Curve{l.Series, points})
+		}
+	}
+	return drawn, all
+}
+
 // near returns the value at a share, from the first point that is not below it.
 func (l Curve) near(p float64) (float64, bool) {
 	for _, point := range l.Points {
@@ -87,32 +96,21 @@ func (l Curve) near(p float64) (float64, bool) {
 // Scaling draws how a figure grows, both axes logarithmic.
 func Scaling(title, about, along string, curves []Curve, show Format) Chart {
 	c := Chart{Title: title, About: about}
-	lowX, highX, low, high := math.Inf(1), 0.0, math.Inf(1), 0.0
-	var drawn []Curve
-	var at []float64 // where there are points
-	for _, l := range curves {
-		var points [][2]float64
-		for _, p := range l.Points {
-			if p[0] > 0 && p[1] > 0 && !math.IsInf(p[1], 0) {
-				points = append(points, p)
-				lowX, highX, low, high = min(lowX, p[0]), max(highX, p[0]), min(low, p[1]), max(high, p[1])
-				at = append(at, p[0])
-			}
-		}
-		if len(points) > 1 {
-			drawn = append(drawn, Curve{l.Series, points})
-		}
-	}
+	drawn, all := usable(curves, func(x float64) bool { return x > 0 })
 	if len(drawn) == 0 {
 		return c
+	}
+	lowX, highX, low, high := math.Inf(1), 0.0, math.Inf(1), 0.0
+	for _, p := range all {
+		lowX, highX, low, high = min(lowX, p[0]), max(highX, p[0]), min(low, p[1]), max(high, p[1])
 	}
 	top := c.begin() + 4
 	bottom := top + plotHeight
 	y, x := newScale(low, high, bottom, top), newScale(lowX, highX, plotLeft+8, plotRight)
 	c.axis(y, show)
 	marked := make(map[float64]bool)
-	for _, v := range at {
-		if !marked[v] {
+	for _, p := range all {
+		if v := p[0]; !marked[v] {
 			marked[v] = true
 			c.line(x.at(v), top, x.at(v), bottom, "a")
 			c.text(x.at(v), bottom+14, "x", strconv.FormatFloat(v, 'f', -1, 64))
