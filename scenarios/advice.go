@@ -13,6 +13,7 @@ const (
 	choosePlain    = "a plain WebSocket"
 	chooseSocketIO = "Socket.IO"
 	chooseEither   = "either"
+	undecided      = "not decided"
 )
 
 // situation is one in which somebody has to choose.
@@ -30,22 +31,47 @@ func situations() []situation {
 		{"browser clients behind unknown proxies", "compare -scenario proxy -case tls,strip-upgrade,forbid-upgrade,forward-denied,forward-denied-tls,balance-robin",
 			"By the paths that let only one of the two through, those over https and those over plain http by themselves. More for Socket.IO on Node in its default order: Socket.IO. " +
 				"More for a plain WebSocket: that. Else: either.", behindProxies},
-		{"a Go backend (Socket.IO is go-socket.io 1.7 here)", broadcast + ",reconnect",
-			"If go-socket.io takes more CPU per delivery in steady: a plain WebSocket. Else: either.", goBackend},
+		{"a Go backend with Go or mobile clients (Socket.IO is go-socket.io 1.7 here)", broadcast + ",reconnect",
+			byCPURule("steady") + " That go-socket.io is archived is told beside it and does not decide.", goBackend},
 		{"a Node backend", broadcast + ",reconnect",
-			"If Socket.IO takes more CPU per delivery in steady and may take 2 times as much, by the upper end of the interval, or its clients do not come back after every silence: a plain WebSocket. If a " +
-				"plain WebSocket with a heartbeat by hand comes back as well: either. Else: Socket.IO.", nodeBackend},
-		{"high fan-out", broadcast,
-			"On each runtime by the CPU per delivery in fan-out. If Socket.IO takes more, and may take 2 times as much by the upper end of the interval: a plain WebSocket. If it takes " +
-				"less: Socket.IO. Else: either.", highFanOut},
+			byCPURule("steady") + " Where that leaves either, by who comes back after a silence: if all of Socket.IO's clients do and those of a plain WebSocket with a heartbeat by hand do not, or " +
+				"were not measured: Socket.IO. If it is the other way round: a plain WebSocket. Else: either.", nodeBackend},
+		{"high fan-out", broadcast, byCPURule("fan-out, on each runtime"), highFanOut},
 		{"many idle clients", broadcast + " -case idle",
-			"The lesser memory of the server for an idle client, with as many of them as both were measured with; on each runtime that was measured.", manyIdle},
+			"By the memory of the server for an idle client, with as many of them as both were measured with, on each runtime. Who takes at least 20 % less: that. Else: either.", manyIdle},
 		{"must not lose messages", "compare -scenario reconnect",
-			"What lost no message in any reset or silence, neither way: a plain WebSocket with sessions that go on, or socket.io with recovery and retries.", noLoss},
+			"What lost no message in any reset or silence of any run, neither way, bridges a short break. If a restart of the server took messages even so, or was not measured, what must not be lost has to be stored outside of the chat server.", noLoss},
 		{"several nodes behind a balancer", "compare -scenario proxy -case balance-robin,balance-cookie,rooms",
-			"What works for all clients where nodes are taken in turn. If Socket.IO in its default order does so, too: either. Whose nodes do not hear each other after Redis has been away " +
+			"What works for all clients where nodes are taken in turn: both: either; one of the two: that; none: either with sticky sessions. Whose nodes do not hear each other after Redis has been away " +
 				"is named as an exception.", severalNodes},
 	}
+}
+
+// byCPURule is the rule of byCPU in words.
+func byCPURule(where string) string {
+	return "By the server CPU per delivery in " + where + ": whoever takes 2 times as much as the other or more, by the whole of the interval, is not chosen. If neither does, by the whole of it: either. " +
+		"If 2 times lies within it: not decided."
+}
+
+// byCPU chooses by what Socket.IO takes, times a plain WebSocket.
+func byCPU(r Ratio) string {
+	switch {
+	case r.Low >= MuchCPU:
+		return choosePlain
+	case r.High <= 1/MuchCPU:
+		return chooseSocketIO
+	case r.High < MuchCPU && r.Low > 1/MuchCPU:
+		return chooseEither
+	}
+	return undecided
+}
+
+// onEach puts together what is chosen in Go and in Node.
+func onEach(inGo, node string) string {
+	if inGo == node {
+		return inGo
+	}
+	return "in Go " + inGo + ", in Node " + node
 }
 
 // Advise returns what to choose in each situation.
@@ -90,7 +116,10 @@ func behindProxies(h *hearing) string {
 	if len(c.rescued) > 0 {
 		h.reason += ", by polling: " + c.scheme()
 	}
-	h.reason += ". A page on https can use https alone: " + c.tls() + "; no proxy that looks into TLS was measured"
+	h.reason += ". A page on https can use https alone: " + c.tls() + ", and no proxy that looks into TLS was measured"
+	if b := h.cross(nodePlainPage, nodePage); b.paths > 0 {
+		h.reason += fmt.Sprintf("; with pages in Chromium only Socket.IO gets through %d of %s", len(b.rescued), count(float64(b.paths), "path"))
+	}
 	if n, all, _ := h.ways(plainFallback); all > 0 {
 		h.reason += fmt.Sprintf("; a fallback by hand works in %d of %d ways to lose the WebSocket", n, all)
 		stack, reconnects := h.stock(nodeDefaultBack, nodeDefault)
@@ -115,10 +144,11 @@ func goBackend(h *hearing) string {
 		return ""
 	}
 	h.citeRatio(cost, "server CPU per delivery")
-	h.reason = "go-socket.io is archived (2024-09-29) and refuses clients of Socket.IO 3 and 4, and takes " + plainTimes(cost) + " the CPU per delivery"
+	h.reason = "go-socket.io takes " + fullTimes(cost) + " the CPU per delivery"
 	if memory, other, ok := h.tryBoth("broadcast", "idle", unitMemory, goSocketIO, goPlain); ok {
 		h.reason += fmt.Sprintf(" and %s of memory for an idle client against %s", memory.Text, other.Text)
 	}
+	h.reason += ", is archived (2024-09-29) and refuses clients of Socket.IO 3 and 4; no mobile client and no other server for Socket.IO in Go was measured"
 	byHand := ""
 	if own, other, ok := h.tryBoth("reconnect", "reset", unitBack, goSocketIO, goPlain); ok && own.Max == 0 && other.Max == 0 {
 		h.reason += "; neither has a client in Go that comes back by itself"
@@ -127,11 +157,10 @@ func goBackend(h *hearing) string {
 	if own, other, ok := h.tryBoth("broadcast", "slow-reader", unitStall, goSocketIO, goPlain); ok {
 		h.reason += fmt.Sprintf("; one slow reader makes the others wait %s, with a plain WebSocket %s", own.Text, other.Text)
 	}
-	h.reason += "; no mobile client and no other server for Socket.IO in Go was measured"
-	if costsMore(cost) {
-		return choosePlain + byHand
+	if choice := byCPU(cost); choice != choosePlain {
+		return choice
 	}
-	return chooseEither
+	return choosePlain + byHand
 }
 
 // tryBoth returns the figures of two stacks in one case of one run and cites
@@ -145,11 +174,8 @@ func (h *hearing) tryBoth(scenario, name, unit, one, other string) (a, b Figure,
 	return a, b, ok
 }
 
-// muchCPU reports whether a ratio of CPU decides against Socket.IO.
-func muchCPU(r Ratio) bool { return costsMore(r) && r.High >= MuchCPU }
-
-// nodeBackend chooses by what Socket.IO gives and a plain WebSocket does not,
-// where it does not cost too much.
+// nodeBackend chooses by what a delivery costs, and where that leaves either, by
+// who comes back.
 func nodeBackend(h *hearing) string {
 	cost := h.needRatio("broadcast", "steady", unitCPU, nodeSocketIO, nodePlain)
 	back := h.need("reconnect", "silent", nodeBack, unitBack)
@@ -158,31 +184,47 @@ func nodeBackend(h *hearing) string {
 	}
 	h.citeRatio(cost, "server CPU per delivery")
 	h.cite(back, share(back.Median)+" come back")
-	h.reason = "Socket.IO takes " + costTimes(cost) + " the CPU per delivery"
+	h.reason = "Socket.IO takes " + fullTimes(cost) + " the CPU per delivery"
 	if memory, other, ok := h.tryBoth("broadcast", "idle", unitMemory, nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf(" and %s of memory for an idle client against %s", memory.Text, other.Text)
 	}
-	h.reason += fmt.Sprintf(". After a silence %s of the clients come back with Socket.IO", share(back.Median))
+	h.reason += fmt.Sprintf(". After a silence %s came back with Socket.IO", h.cameBack(back))
 	byHand := false
 	if f, ok := h.try("reconnect", "silent", plainBack, unitBack); ok {
 		h.cite(f, share(f.Median)+" come back, by hand in Go")
 		byHand = f.Min == 1
-		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", share(f.Median))
+		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", h.cameBack(f))
 	}
 	if f, ok := h.try("reconnect", "silent", "rawws-node-reconnect", unitBack); ok {
 		h.cite(f, share(f.Median)+" come back")
-		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", share(f.Median))
+		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", h.cameBack(f))
 	}
 	if d, ok := h.difference(nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf("; at %s deliveries%s a second the difference is a tenth of a core", span(d, 1), sizeOf(d.Over.Full))
 	}
-	switch {
-	case muchCPU(cost) || back.Min < 1:
-		return choosePlain
+	const needs = "; a plain WebSocket then needs reconnection with a heartbeat by hand"
+	choice := byCPU(cost)
+	switch always := back.Min == 1; {
+	case choice != chooseEither:
+		return choice
+	case always && byHand:
+		return chooseEither + needs
+	case always:
+		return chooseSocketIO
 	case byHand:
-		return chooseEither + "; a plain WebSocket then needs reconnection with a heartbeat by hand"
+		return choosePlain + ", with reconnection and a heartbeat by hand"
 	}
-	return chooseSocketIO
+	return chooseEither
+}
+
+// cameBack says after how many faults of a case clients came back: "8 of 8". What
+// they lost is told of each fault, and so how many there were.
+func (h *hearing) cameBack(f Figure) string {
+	lost, ok := h.try(f.Scenario, f.Case, f.Stack, unitLostDown)
+	if !ok {
+		return share(f.Median)
+	}
+	return fmt.Sprintf("%s of %d", digits(math.Round(f.Median*float64(lost.N))), lost.N)
 }
 
 // highFanOut chooses by the CPU per delivery, on each runtime.
@@ -191,25 +233,15 @@ func highFanOut(h *hearing) string {
 	if !h.ok() {
 		return ""
 	}
-	choose := func(r Ratio) string {
-		h.citeRatio(r, "server CPU per delivery")
-		switch {
-		case muchCPU(r):
-			return choosePlain
-		case costsLess(r):
-			return chooseSocketIO
-		}
-		return chooseEither
-	}
-	choice := choose(cost)
+	h.citeRatio(cost, "server CPU per delivery")
+	choice := byCPU(cost)
 	h.reason = fmt.Sprintf("to %s clients Socket.IO takes %s the CPU per delivery in Go", clientsOf(cost.Over.Full), fullTimes(cost))
 	if node, ok := h.tryRatio("broadcast", "fan-out", unitCPU, nodeSocketIO, nodePlain); ok {
-		if other := choose(node); other != choice {
-			choice = "in Go " + choice + ", in Node " + other
-		}
+		h.citeRatio(node, "server CPU per delivery")
+		choice = onEach(choice, byCPU(node))
 		h.reason += " and " + fullTimes(node) + " in Node"
 	}
-	h.reason += fmt.Sprintf(" (from %s times on it decides)", digits(MuchCPU))
+	h.reason += fmt.Sprintf(" (%s times decide, if the whole interval is there)", digits(MuchCPU))
 	if own, other, ok := h.tryBoth("broadcast", "saturation", unitRate, goPlain, goSocketIO); ok {
 		h.reason += fmt.Sprintf("; saturated, a server in Go delivers %s with a plain WebSocket, which writes at once what has queued up, and %s with Socket.IO", own.Text, other.Text)
 	}
@@ -236,110 +268,132 @@ func sizeOf(full string) string {
 	return " of " + n + " B"
 }
 
-// manyIdle chooses the lesser memory of an idle client, and the runtime that has
-// it.
+// manyIdle chooses the lesser memory of an idle client, on each runtime.
 func manyIdle(h *hearing) string {
 	plain, sio := h.needBoth("broadcast", "idle", unitMemory, goPlain, goSocketIO)
 	if !h.ok() {
 		return ""
 	}
+	choose := func(plain, sio Figure) string {
+		switch {
+		case plain.Median <= (1-LessMemory)*sio.Median:
+			return choosePlain
+		case sio.Median <= (1-LessMemory)*plain.Median:
+			return chooseSocketIO
+		}
+		return chooseEither
+	}
 	h.cite(plain, plain.Text)
 	h.cite(sio, sio.Text)
+	choice := choose(plain, sio)
 	h.reason = fmt.Sprintf("with %s clients an idle one takes %s of the server process with a plain WebSocket and %s with Socket.IO in Go", clientsOf(plain.Full), plain.Text, sio.Text)
-	fewer, least := plain.Median < sio.Median, ""
+	once := plain.N == 1
 	if p, s, ok := h.tryBoth("broadcast", "idle", unitMemory, nodePlain, nodeSocketIO); ok {
-		fewer = fewer && p.Median < s.Median
+		choice = onEach(choice, choose(p, s))
+		once = once || p.N == 1
 		h.reason += fmt.Sprintf(", %s and %s in Node", p.Text, s.Text)
 		// Figures of two cases are not of the same number of clients.
 		if p.Full != plain.Full || p.Run != plain.Run {
 			h.reason += fmt.Sprintf(" with %s", clientsOf(p.Full))
-		} else if p.Median < plain.Median {
-			least = ", in Node the least"
 		}
 	}
-	h.reason += " (the kernel's sockets come on top)"
-	if !fewer {
-		return chooseEither
+	if once {
+		h.reason += ", measured once"
 	}
-	return choosePlain + least
+	h.reason += " (the kernel's sockets come on top)"
+	return choice
 }
 
-// noLoss chooses the stacks of which no fault took a message, either way.
+// noLoss chooses the stacks of which no fault of any run took a message, either
+// way, for as long as a server lives.
 func noLoss(h *hearing) string {
-	var faults []string
 	for _, name := range []string{"reset", "silent"} {
 		for _, unit := range []string{unitLostDown, unitLostUp} {
-			f, _ := h.needBoth("reconnect", name, unit, plainResume, nodeRetries)
-			if unit == unitLostDown {
-				faults = append(faults, count(float64(f.N), map[string]string{"reset": "reset", "silent": "silence"}[name]))
-			}
+			h.needBoth("reconnect", name, unit, plainResume, nodeRetries)
 		}
 	}
 	if !h.ok() {
 		return ""
 	}
-	kept := func(stack string) (lossless bool, twice float64) {
-		lossless = true
-		for _, name := range []string{"reset", "silent"} {
-			for _, unit := range []string{unitLostDown, unitLostUp} {
-				f := h.need("reconnect", name, stack, unit)
+	// most returns what a fault took at most, in all runs, and of how many faults
+	// that is.
+	most := func(stack, name string) (lost float64, faults int) {
+		for _, unit := range []string{unitLostDown, unitLostUp} {
+			n := 0
+			for _, f := range h.m.All(Place{"reconnect", name, stack, unit}) {
 				h.cite(f, digits(f.Max)+" lost in a fault at most")
-				lossless = lossless && f.Max == 0
+				lost = max(lost, f.Max)
+				n += f.N
 			}
-			if f, ok := h.try("reconnect", name, stack, unitTwice); ok {
-				twice += f.Max
-				h.cite(f, digits(f.Max)+" delivered twice")
+			faults = max(faults, n)
+		}
+		return lost, faults
+	}
+	keepers := []struct{ stack, choice, what string }{
+		{plainResume, "a plain WebSocket with sessions that go on, by hand", "by hand"},
+		{nodeRetries, "socket.io 4 with recovery and retries", "with retries"},
+	}
+	var choices, lasting []string // what bridges a break, and what a restart of the server as well
+	var kept, took, restarts, notes []string
+	for _, k := range keepers {
+		resets, n := most(k.stack, "reset")
+		silences, m := most(k.stack, "silent")
+		tried := fmt.Sprintf("%s and %s", count(float64(n), "reset"), count(float64(m), "silence"))
+		if lost := max(resets, silences); lost > 0 {
+			took = append(took, fmt.Sprintf("%s up to %s in %s", k.what, digits(lost), tried))
+		} else {
+			kept = append(kept, fmt.Sprintf("%s in %s", k.what, tried))
+			choice, twice := k.choice, 0.0
+			for _, name := range []string{"reset", "silent"} {
+				for _, f := range h.m.All(Place{"reconnect", name, k.stack, unitTwice}) {
+					h.cite(f, digits(f.Max)+" delivered twice")
+					twice = max(twice, f.Max)
+				}
+			}
+			if twice > 0 {
+				choice += ", which may deliver twice"
+				notes = append(notes, fmt.Sprintf("%s up to %s came twice", k.what, count(twice, "message")))
+			}
+			choices = append(choices, choice)
+			if lost, n := most(k.stack, "restart"); n > 0 && lost == 0 {
+				lasting = append(lasting, choice)
 			}
 		}
-		return lossless, twice
-	}
-	byHand, _ := kept(plainResume)
-	retries, again := kept(nodeRetries)
-	var choices, notes []string
-	if byHand {
-		if f, ok := h.try("size", "reconnect", goPlain, unitLines); ok {
-			h.cite(f, count(f.Median, "statement"))
-			notes = append(notes, fmt.Sprintf("by hand it takes %s in Go", count(f.Median, "statement")))
+		if lost, _ := most(k.stack, "restart"); lost > 0 {
+			restarts = append(restarts, fmt.Sprintf("%s %s", digits(lost), k.what))
 		}
-		choices = append(choices, "a plain WebSocket with sessions that go on, by hand")
 	}
-	if retries {
-		text := "socket.io 4 with recovery and retries"
-		if again > 0 {
-			text += ", which may deliver twice"
-			notes = append(notes, fmt.Sprintf("with retries %s came twice", count(again, "message")))
-		}
-		choices = append(choices, text)
+	if f, ok := h.try("size", "reconnect", goPlain, unitLines); ok {
+		h.cite(f, count(f.Median, "statement"))
+		notes = append(notes, fmt.Sprintf("by hand it takes %s in Go", count(f.Median, "statement")))
 	}
 	if f, ok := h.try("reconnect", "silent", nodeBack, unitLostDown); ok {
 		h.cite(f, digits(f.Median)+" lost for each fault")
 		notes = append(notes, fmt.Sprintf("as it comes Socket.IO loses %s to a client for each silence, at that case's rate and timers", count(f.Median, "message")))
 	}
-	var restarts []string
-	for _, s := range []struct{ stack, what string }{{plainResume, "by hand"}, {nodeRetries, "with retries"}} {
-		if f, ok := h.try("reconnect", "restart", s.stack, unitLostDown); ok {
-			if f.Max > 0 {
-				restarts = append(restarts, digits(f.Max)+" "+s.what)
-			}
-			h.cite(f, digits(f.Max)+" lost at most when the server restarts")
-		}
+	var parts []string
+	if len(kept) > 0 {
+		parts = append(parts, "nothing was lost "+strings.Join(kept, ", nor "))
 	}
-	lead := "in " + strings.Join(faults, " and ") + " of seconds none was lost"
-	if !byHand || !retries {
-		lead += " that way"
+	if len(took) > 0 {
+		parts = append(parts, "a fault took "+strings.Join(took, ", "))
 	}
 	if len(restarts) > 0 {
-		lead += ", but a restart of the server lost up to " + strings.Join(restarts, " and ") + " on the way to a client"
+		parts = append(parts, "a restart of the server took up to "+strings.Join(restarts, " and ")+", in cases of different length")
 	}
-	limits := "Messages are kept in one server's memory, for a limited time (Socket.IO: 2 minutes by default), and neither way goes together with several nodes here"
-	if len(choices) == 0 {
-		choices = []string{chooseEither + ", with messages kept outside of the server"}
-		lead = "each of them loses messages when a connection is cut"
-	} else {
-		choices[0] = "on one server: " + choices[0]
+	for i := range parts[1:] {
+		parts[i+1] = upper(parts[i+1])
 	}
-	h.reason = strings.Join(append([]string{lead + ". " + limits}, notes...), "; ")
-	return strings.Join(choices, ", or ")
+	notes = append([]string{"messages are kept in the memory of one server, so many and so long as it is told (Socket.IO: 2 minutes by default), and several nodes were not tried"}, notes...)
+	h.reason = strings.Join(append([]string{strings.Join(parts, ". ")}, notes...), "; ")
+	const outside = "store them outside of the chat server"
+	switch {
+	case len(lasting) > 0:
+		return strings.Join(lasting, ", or ")
+	case len(choices) == 0:
+		return outside
+	}
+	return outside + "; for a short break " + strings.Join(choices, ", or ")
 }
 
 // severalNodes chooses what works without sticky sessions.
@@ -384,8 +438,13 @@ func severalNodes(h *hearing) string {
 	if all := slices.Concat(plainAlone, sioAlone); len(all) > 0 {
 		h.reason += fmt.Sprintf(". Once Redis has been away the nodes of %s do not hear each other again", strings.Join(all, ", "))
 	}
-	if plain.Min < 1 || sio.Min == 1 {
+	switch {
+	case plain.Min == 1 && sio.Min == 1:
 		return chooseEither + but(slices.Concat(plainAlone, sioAlone))
+	case sio.Min == 1:
+		return chooseSocketIO + but(sioAlone)
+	case plain.Min < 1:
+		return chooseEither + " with sticky sessions" + but(slices.Concat(plainAlone, sioAlone))
 	}
 	choice := choosePlain + but(plainAlone)
 	var ways []string
@@ -408,7 +467,7 @@ const (
 
 	// farther is how many times what was connected is too far to say how many
 	// clients a gigabyte holds.
-	farther = 10
+	farther = 20
 )
 
 // difference returns by how many seconds of CPU a delivery of Socket.IO is the
@@ -437,7 +496,7 @@ func span(d Difference, deliveries float64) string {
 func BreakEvens(m Measured) []BreakEven {
 	var list []BreakEven
 	for _, pair := range [][3]string{{"Go", goPlain, goSocketIO}, {"Node", nodePlain, nodeSocketIO}} {
-		for _, figure := range []func(*hearing, string, string) BreakEven{tenthOfACore, perCore, saturated, idleMemory} {
+		for _, figure := range []func(*hearing, string, string) BreakEven{tenthOfACore, perCore, usersPerCore, saturated, idleMemory, idlePerGigabyte} {
 			h := hearing{m: m}
 			b := figure(&h, pair[1], pair[2])
 			b.Runtime, b.Evidence, b.Doubts = pair[0], h.evidence, h.inDoubt()
@@ -492,6 +551,29 @@ func perCore(h *hearing, plain, sio string) BreakEven {
 	return b
 }
 
+// The chat that users are counted for: rooms of so many, each of whom says
+// something so often.
+const (
+	roomSize  = 100
+	everySecs = 60
+)
+
+// usersPerCore is the same in users.
+func usersPerCore(h *hearing, plain, sio string) BreakEven {
+	r := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
+	b := BreakEven{What: fmt.Sprintf("the same in users, in rooms of %d in which each says something every %d s", roomSize, everySecs)}
+	if !h.ok() || r.Under.Median <= 0 || r.Estimate <= 0 {
+		b.Reason = h.lacks()
+		return b
+	}
+	const deliveries = float64(roomSize) / everySecs // to a user, a second
+	b.Plain, b.SocketIO = about(1/r.Under.Median/deliveries), about(1/(r.Under.Median*r.Estimate)/deliveries)
+	b.Reason = fmt.Sprintf("the row above over %s deliveries a second to each", digits(deliveries))
+	h.citeRatio(r, "server CPU per delivery")
+	h.cite(r.Under, r.Under.Text)
+	return b
+}
+
 // saturated is how many deliveries a second were made when a server got as much
 // as it could take.
 func saturated(h *hearing, plain, sio string) BreakEven {
@@ -523,12 +605,27 @@ func idleMemory(h *hearing, plain, sio string) BreakEven {
 	h.cite(other, other.Text)
 	b.Plain, b.SocketIO = one.Text, other.Text
 	b.Reason = fmt.Sprintf("the growth of the process over %s connections", clientsOf(one.Full))
-	clients, err := strconv.ParseFloat(clientsOf(one.Full), 64)
-	if most := gigabyte / min(one.Median, other.Median); err == nil && most <= farther*clients {
-		b.Reason += fmt.Sprintf(": %s and %s of them in a GB", about(gigabyte/one.Median), about(gigabyte/other.Median))
-	} else {
-		b.Reason += "; how many a GB holds it does not say, that is more than 10 times as many"
+	return b
+}
+
+// idlePerGigabyte is the same in users, if that is not too far from what was
+// connected.
+func idlePerGigabyte(h *hearing, plain, sio string) BreakEven {
+	b := BreakEven{What: "idle users in a GB of the server process"}
+	one, other := h.needBoth("broadcast", "idle", unitMemory, plain, sio)
+	if !h.ok() || one.Median <= 0 || other.Median <= 0 {
+		b.Reason = h.lacks()
+		return b
 	}
+	clients, err := strconv.ParseFloat(clientsOf(one.Full), 64)
+	if most := gigabyte / min(one.Median, other.Median); err != nil || most > farther*clients {
+		b.Reason = fmt.Sprintf("that is more than %d times the %s that were connected", farther, clientsOf(one.Full))
+		return b
+	}
+	h.cite(one, one.Text)
+	h.cite(other, other.Text)
+	b.Plain, b.SocketIO = about(gigabyte/one.Median), about(gigabyte/other.Median)
+	b.Reason = fmt.Sprintf("a GB over the row above, where %s were connected", clientsOf(one.Full))
 	return b
 }
 

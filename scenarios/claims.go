@@ -79,6 +79,7 @@ type Figure struct {
 	Min    float64 // of all that was measured, and so is Max
 	Max    float64
 	Text   string  // the median as the tables show it, or the label
+	Range  string  // of the rounds, as the tables show it; the median if that is all there is
 	Doubts []Doubt // of its cells, those that touch such a figure
 }
 
@@ -114,6 +115,9 @@ type Measured interface {
 
 	// Both returns what a unit was on two stacks, in one case of one run.
 	Both(p Place, other string) (a, b Figure, ok bool)
+
+	// All returns what a unit was on a stack in each case of that name in each run.
+	All(Place) []Figure
 
 	// Label returns what a cell is labelled with under a key. Where the rounds do
 	// not agree the text begins with DiffersBetween.

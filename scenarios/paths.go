@@ -8,6 +8,9 @@ type PathFacts struct {
 	// Yours says that what lies on the path is a reverse proxy or a balancer of
 	// the site: whoever runs the chat can set it up otherwise.
 	Yours bool
+
+	// Denies says that it is a forward proxy that denies CONNECT.
+	Denies bool
 }
 
 // FactsOf returns those of the path that a case of the scenario proxy has, and
@@ -15,8 +18,10 @@ type PathFacts struct {
 // program of the chat would have that linked in.
 func FactsOf(name string) (PathFacts, bool) {
 	switch name {
-	case "direct", "delay", "forward", "forward-denied", "squid", "squid-connect", "squid-upgrade":
+	case "direct", "delay", "forward", "squid-connect":
 		return PathFacts{}, true
+	case "forward-denied", "squid", "squid-upgrade":
+		return PathFacts{Denies: true}, true
 	case "reverse", "reverse-host", "reverse-forwarded", "buffer", "http10", "strip-upgrade", "forbid-upgrade",
 		"swallow-down", "idle-cut", "nginx", "nginx-upgrade", "nginx-buffering", "nginx-idle",
 		"haproxy-http", "haproxy-tcp", "haproxy-idle":
@@ -24,7 +29,7 @@ func FactsOf(name string) (PathFacts, bool) {
 	case "tls":
 		return PathFacts{Secure: true, Yours: true}, true
 	case "forward-denied-tls":
-		return PathFacts{Secure: true}, true
+		return PathFacts{Secure: true, Denies: true}, true
 	}
 	return PathFacts{}, false
 }

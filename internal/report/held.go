@@ -103,6 +103,17 @@ func (m held) Figure(p scenarios.Place) (f scenarios.Figure, ok bool) {
 	return f, ok
 }
 
+// All implements scenarios.Measured.
+func (m held) All(p scenarios.Place) (list []scenarios.Figure) {
+	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
+		if f, ok := newFigure(g, p, run); ok {
+			list = append(list, f)
+		}
+		return false
+	})
+	return list
+}
+
 // Both implements scenarios.Measured.
 func (m held) Both(p scenarios.Place, other string) (a, b scenarios.Figure, ok bool) {
 	m.find(p.Scenario, p.Case, func(g record.Group, run int) bool {
@@ -131,6 +142,7 @@ func newFigure(g record.Group, p scenarios.Place, run int) (scenarios.Figure, bo
 	f := newPlaced(g, r, p, run)
 	f.Median = record.Median(values)
 	f.Text = format(u.Quantity, f.Median)
+	f.Range = cmp.Or(spread(format(u.Quantity, slices.Min(values)), format(u.Quantity, slices.Max(values))), f.Text)
 	f.Min, f.Max = math.Inf(1), math.Inf(-1)
 	for _, c := range r.Cells {
 		for _, v := range c.Values {
