@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,8 +55,7 @@ func (c *call) reportPage(page, format bool, charts string) error {
 	}
 	if page {
 		in.Command = report.ShellCommand(append([]string{"compare", "report", "-format", "html"}, c.asKept(dirs)...)...)
-		in.Code, in.NoCode = c.code()
-		if err := report.HTML(c.stdout, in); err != nil {
+		if err := c.writePage(in); err != nil {
 			return err
 		}
 	}
@@ -112,15 +113,51 @@ func writeCharts(dir string, runs []report.Recorded) error {
 	return nil
 }
 
-// mostLines is how much of a file a page shows: a page of all runs is to stay
-// below a megabyte, and what is told in pairs comes first in its file.
-const mostLines = 120
+// mostBytes is how large a page becomes if it can be helped: it is to be sent.
+const mostBytes = 1_000_000
+
+// writePage writes a page with the code in pairs. Where it would be too large it
+// has the beginnings of long files only: the figures are what it is for, and what
+// is told in pairs comes first in its file.
+func (c *call) writePage(in report.Whole) error {
+	in.Code, in.NoCode = c.code()
+	var html bytes.Buffer
+	for _, lines := range []int{math.MaxInt, 240, 120, 60, 30} {
+		html.Reset()
+		shown := in
+		shown.Code = beginnings(in.Code, lines)
+		if err := report.HTML(&html, shown); err != nil {
+			return err
+		}
+		if html.Len() <= mostBytes {
+			break
+		}
+	}
+	if _, err := c.stdout.Write(html.Bytes()); err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
+}
+
+// beginnings returns code whose files have so many lines at most.
+func beginnings(code map[string][]report.CodePair, lines int) map[string][]report.CodePair {
+	short := make(map[string][]report.CodePair)
+	for scenario, pairs := range code {
+		for _, p := range pairs {
+			for i := range p.Sides {
+				p.Sides[i].Text = beginning(p.Sides[i].Text, lines)
+			}
+			short[scenario] = append(short[scenario], p)
+		}
+	}
+	return short
+}
 
 // beginning returns the first lines of a file, and says how many there are more.
-func beginning(text string) string {
+func beginning(text string, most int) string {
 	lines := strings.SplitAfter(text, "\n")
-	if more := len(lines) - mostLines; more > mostLines/10 {
-		return strings.Join(lines[:mostLines], "") + fmt.Sprintf("\n// … and %d lines more in the repository\n", more)
+	if more := len(lines) - most; more > most/10 {
+		return strings.Join(lines[:most], "") + fmt.Sprintf("\n// … and %d lines more in the repository\n", more)
 	}
 	return text
 }
@@ -154,7 +191,7 @@ func (c *call) code() (code map[string][]report.CodePair, why string) {
 			if err != nil {
 				return nil, below(machine.Root, err.Error())
 			}
-			shown.Sides[i] = report.CodeFile{Path: path, Text: beginning(string(text))}
+			shown.Sides[i] = report.CodeFile{Path: path, Text: string(text)}
 		}
 		code[scenario] = append(code[scenario], shown)
 	}

@@ -22,7 +22,7 @@ import (
 const most = 1_000_000
 
 // recordings are one run for each scenario, as they are kept in the repository.
-var recordings = []string{"2026-11-25-quick", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size"}
+var recordings = []string{"2026-11-27-full", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size", "2026-11-25-quick"}
 
 // page returns the page of runs that are kept in the repository.
 func page(t *testing.T, names ...string) string {
@@ -108,15 +108,27 @@ func TestPageOfFull(t *testing.T) {
 			}
 		}
 	}
-	c := &call{ctx: t.Context(), stop: make(chan struct{})}
-	in.Code, in.NoCode = c.code()
 	var html bytes.Buffer
-	if err := report.HTML(&html, in); err != nil || in.NoCode != "" {
-		t.Fatal(err, in.NoCode)
+	c := &call{ctx: t.Context(), stop: make(chan struct{}), stdout: &html}
+	if err := c.writePage(in); err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d cells, %d bytes", len(run.Cells), html.Len())
 	if len(run.Cells) < 5000 || html.Len() > most {
 		t.Errorf("the page of %d cells has %d bytes, at most %d are allowed", len(run.Cells), html.Len(), most)
+	}
+	// So large a page has the beginnings of files, and another has all of them.
+	const cut = "lines more in the repository"
+	if !strings.Contains(html.String(), cut) || !strings.Contains(html.String(), "rawws/server.go") {
+		t.Error("the page has all code, or none")
+	}
+	html.Reset()
+	run.Cells, in.Runs[0].Histograms = run.Cells[:1], nil
+	if err := c.writePage(in); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(html.String(), cut) || !strings.Contains(html.String(), "rawws/server.go") {
+		t.Error("the page of a cell has not all of the code")
 	}
 	if file := os.Getenv("FULL"); file != "" {
 		os.WriteFile(file, html.Bytes(), 0o666)

@@ -157,7 +157,7 @@ type htmlScenario struct {
 	Question, Method string
 	Claims           []htmlLink // that are decided here
 	Kinds            []htmlKind
-	Matrices         []htmlTable
+	Matrices         []htmlTable // and overviews
 	Pairs            []htmlPair
 	Tables           []htmlLink
 	Missing          []string // what cannot be shown, and why
@@ -414,8 +414,7 @@ func (m *htmlMaker) table(run int, r Recorded, t table, n int) htmlTable {
 		out.Run = cmp.Or(clean(r.Name), "run "+strconv.Itoa(run+1))
 	}
 	g := t.group
-	matrix := g.Scenario == ""
-	if matrix {
+	if g.Scenario == "" {
 		out.ID = web.ID("matrix", strconv.Itoa(run+1), t.title)
 	}
 	ids := 0
@@ -428,8 +427,8 @@ func (m *htmlMaker) table(run int, r Recorded, t table, n int) htmlTable {
 		return m.anchors[p]
 	}
 	scenario, c := clean(g.Scenario), clean(g.Case.String())
-	out.Grid = newHTMLGrid(t.title, t.grid, matrix, func(stack string, column int) string {
-		if matrix || column >= len(t.units) {
+	out.Grid = newHTMLGrid(t.title, t.grid, t.outcomes, func(stack string, column int) string {
+		if column >= len(t.units) {
 			return ""
 		}
 		return id(spot{run, scenario, c, stack, clean(t.units[column].Name)})

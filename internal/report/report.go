@@ -46,9 +46,11 @@ type table struct {
 	// that cannot be told.
 	attribution grid
 
-	// group is what it is of, and units those of its columns. A matrix is of none.
-	group record.Group
-	units []record.Unit
+	// group is what it is of, and units those of its columns. A matrix, which is of
+	// outcomes, and an overview are of none.
+	group    record.Group
+	units    []record.Unit
+	outcomes bool
 }
 
 // grid is rows and columns.
@@ -123,6 +125,7 @@ func newPage(run *record.Run) *page {
 	for i, group := range groups {
 		if i == 0 || groups[i-1].Scenario != group.Scenario {
 			p.addMatrix(group.Scenario, groups)
+			p.addOverview(group.Scenario, groups)
 		}
 		columns, rest := columnsOf(group)
 		p.tables = append(p.tables, p.newTable(group, columns))
@@ -175,15 +178,27 @@ func newPage(run *record.Run) *page {
 // addMatrix adds a table of what gets through in a scenario, where that was
 // asked of several cases.
 func (p *page) addMatrix(scenario string, groups []record.Group) {
-	var own []record.Group
+	if g := matrix(groupsOf(scenario, groups)); len(g.rows) > 0 {
+		p.tables = append(p.tables, table{title: clean(scenario + " / matrix: what gets through"), grid: g, caption: matrixKey, outcomes: true})
+	}
+}
+
+// addOverview adds a table of what Socket.IO takes in the cases of a scenario,
+// where they are many.
+func (p *page) addOverview(scenario string, groups []record.Group) {
+	if g := overview(groupsOf(scenario, groups)); len(g.rows) > 0 {
+		p.tables = append(p.tables, table{title: clean(scenario + " / overview: Socket.IO, times a plain WebSocket"), grid: g, caption: overviewKey})
+	}
+}
+
+// groupsOf are the groups of a scenario.
+func groupsOf(scenario string, groups []record.Group) (own []record.Group) {
 	for _, g := range groups {
 		if g.Scenario == scenario {
 			own = append(own, g)
 		}
 	}
-	if g := matrix(own); len(g.rows) > 0 {
-		p.tables = append(p.tables, table{title: clean(scenario + " / matrix: what gets through"), grid: g, caption: matrixKey})
-	}
+	return own
 }
 
 // columnsOf returns the units of a group that have a column, and the others.
