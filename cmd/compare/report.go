@@ -36,7 +36,7 @@ func first(answers func(io.Writer, ...*record.Run) error, tables func(io.Writer,
 var errDamaged = errors.New("not everything could be read, see above")
 
 func reportCommand(c *call) error {
-	format := c.flags.String("format", "table", "table, markdown, csv (a line for each value of each round), json (internal/report/schema.json describes it) or html (one page of several runs, with charts, which works offline)")
+	format := c.flags.String("format", "table", "table, markdown, csv (a line for each value of each round), json (internal/report/schema.json describes it), hlog (the latencies of all rounds together, an HdrHistogram log) or html (one page of several runs, with charts, which works offline)")
 	charts := c.flags.String("charts", "", "write the charts of the page into this folder, too, an SVG file each, which Markdown can refer to; with no -format nothing else is printed")
 	if err := c.parseFlags(); err != nil {
 		return err
@@ -47,15 +47,31 @@ func reportCommand(c *call) error {
 	if err := c.parse("RUN"); err != nil {
 		return err
 	}
+	if *format == "hlog" {
+		return c.reportHistograms(c.flags.Arg(0))
+	}
 	view, err := chooseFormat(*format, views)
 	if err != nil {
-		return usagef("%v, html", err)
+		return usagef("%v, hlog, html", err)
 	}
 	run, problems, err := record.Read(c.flags.Arg(0))
 	if err != nil {
 		return err
 	}
 	return errors.Join(view(c.stdout, run), c.tell(problems))
+}
+
+// reportHistograms prints the latencies of a run, all rounds together.
+func (c *call) reportHistograms(dir string) error {
+	run, problems, err := record.Read(dir)
+	if err != nil {
+		return err
+	}
+	list, more, err := record.ReadHistograms(dir, true)
+	if err != nil {
+		return err
+	}
+	return errors.Join(record.WriteHistograms(c.stdout, run.Started, list), c.tell(append(problems, more...)))
 }
 
 // tell writes what is wrong with the files of a run, and returns an error if

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"wsvsio/internal/record"
 )
 
 // recorded is a run that is kept in the repository.
@@ -142,5 +144,31 @@ func TestReportDamaged(t *testing.T) {
 	_, _, stderr = compare(t, "report", dir)
 	if !strings.Contains(stderr, "damaged: 80 more") || strings.Count(stderr, "\n") > 30 {
 		t.Errorf("stderr %s", stderr)
+	}
+}
+
+// TestReportHistograms has the latencies of all rounds together say what those of
+// each round say, and be as short as that.
+func TestReportHistograms(t *testing.T) {
+	status, stdout, stderr := compare(t, "report", "-format", "hlog", recorded)
+	if status != exitOK || stderr != "" {
+		t.Fatalf("exit status %d, %s", status, stderr)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "latency.hlog"), []byte(stdout), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := record.ReadHistograms(recorded, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, problems, err := record.ReadHistograms(dir, false)
+	if err != nil || len(problems) > 0 || len(got) != len(want) || len(want) == 0 {
+		t.Fatal(len(got), len(want), problems, err)
+	}
+	for i, h := range got {
+		if h.Tag() != want[i].Tag() || h.TotalCount() != want[i].TotalCount() || h.ValueAtQuantile(99) != want[i].ValueAtQuantile(99) {
+			t.Errorf("%s: %d values, want %s with %d", h.Tag(), h.TotalCount(), want[i].Tag(), want[i].TotalCount())
+		}
 	}
 }

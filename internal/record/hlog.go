@@ -33,18 +33,37 @@ func newLogger(w io.Writer, started time.Time) *logger {
 	return l
 }
 
+// begin writes what a log begins with, once, and comments.
+func (l *logger) begin(comments ...string) error {
+	if l.begun {
+		return nil
+	}
+	l.begun = true
+	err := l.out.OutputLogFormatVersion()
+	for _, text := range append([]string{"[values are nanoseconds; Interval_Max is in milliseconds]"}, comments...) {
+		err = errors.Join(err, l.out.OutputComment(text))
+	}
+	return errors.Join(err, l.out.OutputStartTime(l.base), l.out.OutputBaseTime(l.base), l.out.OutputLegend())
+}
+
+// WriteHistograms writes a log of the histograms that ReadHistograms returns with
+// merge, of a run that started then.
+func WriteHistograms(w io.Writer, started time.Time, list []*hdr.Histogram) error {
+	l := newLogger(w, started)
+	err := l.begin("[all rounds of a series are in one histogram]")
+	for _, h := range list {
+		err = errors.Join(err, l.out.OutputIntervalHistogram(h))
+	}
+	if err != nil {
+		return fmt.Errorf("write the histograms: %w", err)
+	}
+	return nil
+}
+
 // add writes the histograms of a cell that ended at the time end.
 func (l *logger) add(c Cell, list []*hdr.Histogram, end time.Time) error {
-	if len(list) > 0 && !l.begun {
-		l.begun = true
-		err := errors.Join(
-			l.out.OutputLogFormatVersion(),
-			l.out.OutputComment("[values are nanoseconds; Interval_Max is in milliseconds]"),
-			l.out.OutputStartTime(l.base),
-			l.out.OutputBaseTime(l.base),
-			l.out.OutputLegend(),
-		)
-		if err != nil {
+	if len(list) > 0 {
+		if err := l.begin(); err != nil {
 			return err
 		}
 	}
