@@ -5,7 +5,10 @@
 //
 //	<!--n RUN SCENARIO CASE STACK UNIT-->203 B<!--/-->            a figure of a run in results/
 //	<!--n RUN SCENARIO CASE STACK over STACK UNIT-->2.5x<!--/-->  a ratio inside its rounds
+//	<!--range RUN SCENARIO CASE STACK UNIT-->24-31 µs<!--/-->     of its rounds
 //	<!--label RUN SCENARIO CASE STACK KEY-->polling<!--/-->       an outcome
+//	<!--took RUN-->7 minutes<!--/-->                              how long a run took, rounded
+//	<!--table NAME CELL;CELL COLUMN-->57.6 %<!--/-->              the summary of an experiment: a row by its first cells
 //	<!--exact NAME STACK UNIT-->186<!--/-->                       a figure of results/baseline.txt
 //	<!--wire STACK PHASE up|down|both-->216 B<!--/-->             what compare wire shows
 //	<!--claim ID-->a WebSocket …<!--/-->                          a claim, word for word
@@ -23,6 +26,7 @@ package lessons
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,6 +34,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -92,7 +97,7 @@ var ErrNoWire = errors.New("it cannot be captured here")
 
 // marker is a piece of text that comes from elsewhere. A code marker holds
 // lines, the others hold a part of one.
-var marker = regexp.MustCompile(`(?s)<!--(n|label|exact|wire|claim|verdict|code) ([^>]*?)-->(.*?)<!--/-->`)
+var marker = regexp.MustCompile(`(?s)<!--(n|range|label|took|table|exact|wire|claim|verdict|code) ([^>]*?)-->(.*?)<!--/-->`)
 
 // Fill returns a text with what is between its markers as the sources have it,
 // and the figures among that. What cannot be had stays as it is: the error names
@@ -143,7 +148,15 @@ func (s *Source) resolve(kind string, words []string) (what, from string, err er
 		return s.baseline(words[0], words[1], words[2])
 	case kind == "wire" && len(words) == 3:
 		return s.captured(words[0], spaced(words[1]), words[2])
-	case kind == "n" && (len(words) == 5 || len(words) == 7 && words[4] == "over"), kind == "label" && len(words) == 5:
+	case kind == "took" && len(words) == 1:
+		run, err := s.run(words[0])
+		if err != nil {
+			return "", "", err
+		}
+		return about(run.Finished.Sub(run.Started)), fmt.Sprintf("results/%s: started and finished", words[0]), nil
+	case kind == "table" && len(words) == 3:
+		return s.table(words[0], spaced(words[1]), spaced(words[2]))
+	case kind == "n" && (len(words) == 5 || len(words) == 7 && words[4] == "over"), (kind == "label" || kind == "range") && len(words) == 5:
 		run, err := s.run(words[0])
 		if err != nil {
 			return "", "", err
@@ -159,6 +172,10 @@ func (s *Source) resolve(kind string, words []string) (what, from string, err er
 		case kind == "label":
 			if f, ok := m.Label(p); ok {
 				return f.Text, from, nil
+			}
+		case kind == "range":
+			if f, ok := m.Figure(p); ok {
+				return f.Range, from, nil
 			}
 		default:
 			if f, ok := m.Figure(p); ok {
@@ -189,6 +206,48 @@ func (s *Source) run(name string) (*record.Run, error) {
 	}
 	s.runs[name] = r
 	return r, nil
+}
+
+// about is a duration to plan by: "9 seconds", "7 minutes".
+func about(d time.Duration) string {
+	n, unit := math.Round(d.Seconds()), "second"
+	if n >= 90 {
+		n, unit = math.Round(d.Minutes()), "minute"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%.0f %s", n, unit)
+}
+
+// table is a cell of a table in the summary of an experiment: in the first row
+// that begins with the cells, which a semicolon separates, under a heading.
+func (s *Source) table(name, cells, heading string) (what, from string, err error) {
+	text, err := os.ReadFile(filepath.Join(s.root, "results", name, "summary.md"))
+	if err != nil {
+		return "", "", err
+	}
+	want := strings.Split(cells, ";")
+	column := -1 // of the table at hand; there is none before its head
+	inside := false
+	for line := range strings.Lines(string(text)) {
+		row, is := strings.CutPrefix(strings.TrimSpace(line), "|")
+		if !is {
+			inside = false
+			continue
+		}
+		var have []string
+		for c := range strings.SplitSeq(strings.TrimSuffix(row, "|"), "|") {
+			have = append(have, strings.Trim(c, " *"))
+		}
+		switch {
+		case !inside:
+			inside, column = true, slices.Index(have, heading)
+		case column >= 0 && column < len(have) && len(have) >= len(want) && slices.Equal(have[:len(want)], want):
+			return have[column], fmt.Sprintf("results/%s/summary.md: %s, %s", name, strings.Join(want, ", "), heading), nil
+		}
+	}
+	return "", "", fmt.Errorf("results/%s/summary.md has no row %q under %q", name, cells, heading)
 }
 
 // verdict is how a claim ends by some runs.
