@@ -197,6 +197,9 @@ func relink(text, href string) string {
 			return fmt.Sprintf("[%s](%s.html%s)", text, l.ID, rest)
 		}
 	}
+	if href == "../README.md" {
+		return fmt.Sprintf("[%s](%s)", text, Index)
+	}
 	if strings.HasPrefix(href, "https://") || strings.HasPrefix(href, "#") {
 		return fmt.Sprintf("[%s](%s)", text, href)
 	}

@@ -8,7 +8,11 @@ import "encoding/json"
 //
 // What goes over the wire is that of the chat: {"type":"chat","data":…} is an
 // event. With an "id" it asks for an answer, which is
-// {"type":"ack","id":1,"data":…} with the same id.
+// {"type":"ack","id":1,"data":…} with the same id. Each question has another one.
+//
+// An answer may come before Emit returns. Answers may come in another order than
+// the questions. A handler may use the socket, and so may what an answer is given
+// to. All are called by Receive, which returns when they have.
 //
 // Complete it. When it passes, count what you have written, and what you would
 // not have had to.

@@ -6,9 +6,10 @@ import "sync"
 // Hub tells its members what any of them says, each in the same order.
 //
 // One member that does not read holds up all the others, and whoever wants to
-// join or to speak. Repair it: a message that a member has no room for in its
-// queue is the last it was to get. It is taken out of the list, and its channel
-// closed, so that it knows.
+// join or to speak. Repair it: if a member's queue is full when a message comes,
+// it gets neither that message nor any later one. Take it out of the list and
+// close its channel, so that it knows. When Broadcast returns, every other member
+// has the message in its queue.
 type Hub struct {
 	mu      sync.Mutex
 	queue   int // how many messages may wait for a member

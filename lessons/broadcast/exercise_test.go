@@ -20,11 +20,54 @@ type hub interface {
 }
 
 func TestExercise(t *testing.T) {
-	exercise.Judge(t, "5894a8bc0cb4", func(queue int) hub { return NewHub(queue) }, check)
+	exercise.Judge(t, "083f8825f695", func(queue int) hub { return NewHub(queue) }, check)
 }
 
 func TestSolution(t *testing.T) {
 	exercise.Solved(t, func(queue int) hub { return solution.NewHub(queue) }, check)
+}
+
+// TestWrong has hubs that tell each member what it has room for, and no member
+// that it has missed some.
+func TestWrong(t *testing.T) {
+	for fault, why := range map[string]string{
+		"leaves new ones out": "was not disconnected",
+		"leaves old ones out": "in place of message 1",
+		"tells them later":    "has not got message 1, though it was told",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			exercise.Refused(t, why, func(queue int) hub { return &faulty{fault: fault, queue: queue} }, check)
+		})
+	}
+}
+
+type faulty struct {
+	fault   string
+	queue   int
+	members []chan string
+	later   []string
+}
+
+func (h *faulty) Join() (messages <-chan string, leave func()) {
+	member := make(chan string, h.queue)
+	h.members = append(h.members, member)
+	return member, func() {}
+}
+
+func (h *faulty) Broadcast(message string) {
+	if h.later = append(h.later, message); h.fault == "tells them later" && len(h.later) == 1 {
+		return
+	}
+	message, h.later = h.later[0], h.later[1:]
+	for _, member := range h.members {
+		if len(member) == h.queue && h.fault == "leaves old ones out" {
+			<-member
+		}
+		select {
+		case member <- message:
+		default:
+		}
+	}
 }
 
 // patience is how long nothing may happen: what does not wait takes microseconds.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,75 @@ func TestExercise(t *testing.T) {
 
 func TestSolution(t *testing.T) {
 	exercise.Solved(t, func() mailbox { return new(solution.Mailbox) }, inBubble(t))
+}
+
+// TestWrong has mailboxes with one fault.
+func TestWrong(t *testing.T) {
+	for fault, why := range map[string]string{
+		"none":                 "", // it is the fault that makes them wrong
+		"forgets at once":      "the answer got lost",
+		"gives all again":      "a client that has the first of two",
+		"answers with nothing": "with nothing to say the answer came after",
+		"wakes one of two":     "two polls wait for the same message",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			newMailbox := func() mailbox { return &faulty{fault: fault, changed: make(chan struct{})} }
+			if why == "" {
+				exercise.Solved(t, newMailbox, inBubble(t))
+				return
+			}
+			exercise.Refused(t, why, newMailbox, inBubble(t))
+		})
+	}
+}
+
+// faulty is a solution, which keeps all, but for its fault.
+type faulty struct {
+	fault string
+
+	mu      sync.Mutex
+	all     []string
+	handed  int           // of these, how many have been given to somebody
+	changed chan struct{} // closed when there is a message more
+}
+
+func (m *faulty) Put(message string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = append(m.all, message)
+	if m.fault == "wakes one of two" {
+		select {
+		case m.changed <- struct{}{}:
+		default:
+		}
+		return
+	}
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *faulty) Poll(ctx context.Context, got int) ([]string, error) {
+	for {
+		m.mu.Lock()
+		from, changed := got, m.changed
+		if m.fault == "forgets at once" {
+			from = max(got, m.handed)
+		}
+		if len(m.all) > from || m.fault == "answers with nothing" {
+			defer m.mu.Unlock()
+			if m.fault == "gives all again" {
+				from = 0
+			}
+			m.handed = len(m.all)
+			return slices.Clone(m.all[from:]), nil
+		}
+		m.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // inBubble is the check where time passes when all wait, and so the minutes of a

@@ -2,8 +2,10 @@ package overhead
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"wsvsio/internal/wire"
@@ -14,6 +16,33 @@ import (
 func TestExercise(t *testing.T) { exercise.Judge(t, "235a4dc79575", Header, check) }
 
 func TestSolution(t *testing.T) { exercise.Solved(t, solution.Header, check) }
+
+// TestWrong has solutions with one fault.
+func TestWrong(t *testing.T) {
+	for fault, wrong := range map[string]struct {
+		header func(opcode byte, length int, key *[4]byte) []byte
+		why    string
+	}{
+		"the long form for all that is not short": {func(opcode byte, length int, key *[4]byte) []byte {
+			if length < 126 || key != nil {
+				return solution.Header(opcode, length, key)
+			}
+			return binary.BigEndian.AppendUint64([]byte{0x80 | opcode, 127}, uint64(length))
+		}, "4 are enough"},
+		"the length from its end": {func(opcode byte, length int, key *[4]byte) []byte {
+			h := solution.Header(opcode, length, key)
+			slices.Reverse(h[2:])
+			return h
+		}, "announces more than follows"},
+		"a key that is not announced": {func(opcode byte, length int, key *[4]byte) []byte {
+			h := solution.Header(opcode, length, key)
+			h[1] &= 0x7F
+			return h
+		}, "masked is false"},
+	} {
+		t.Run(fault, func(t *testing.T) { exercise.Refused(t, wrong.why, wrong.header, check) })
+	}
+}
 
 // check reads each header with the parser that the load generator uses.
 func check(_ context.Context, header func(opcode byte, length int, key *[4]byte) []byte) error {

@@ -13,9 +13,10 @@ import (
 // It takes the nodes in turn, request by request, which breaks a session over
 // polling: half of its requests come to a node that does not know it. Repair it.
 // The clients keep no cookies. But each node puts its name and a "~" in front of
-// the session ids that it gives away, and a client says its id with each request
-// in the parameter "sid". Who has none yet still comes to the nodes in turn, and
-// so does who has one of a node that is not there.
+// the session ids that it gives away, such as "node1~x4f", and a client says its
+// id with each request in the parameter "sid". No name has a "~" in it, but one
+// may be the beginning of another. Who has no id yet still comes to the nodes in
+// turn, and so does who has one of a node that is not there.
 func NewBalancer(nodes map[string]*url.URL) http.Handler {
 	var all []*url.URL
 	for _, u := range nodes {

@@ -15,7 +15,9 @@ type Backoff struct {
 }
 
 // Reconnect tries until dial succeeds. Before each attempt it waits. It returns
-// the error of the context as soon as that ends, also while it waits.
+// the error of the context as soon as that ends, while it waits and while it
+// dials: dial returns when the context that it is given ends, and may take for
+// ever otherwise.
 //
 // When a server comes back, all its clients find out at once. This loop has them
 // come at the same instant, again and again, without a pause for the server.

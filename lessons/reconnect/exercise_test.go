@@ -21,10 +21,68 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type loop = func(context.Context, reconnect.Backoff, func(context.Context) error) error
 
 func TestExercise(t *testing.T) {
-	exercise.Judge(t, "a9184c50f81c", reconnect.Reconnect, inBubble(t))
+	exercise.Judge(t, "4be48905a491", reconnect.Reconnect, inBubble(t))
 }
 
 func TestSolution(t *testing.T) { exercise.Solved(t, solution.Reconnect, inBubble(t)) }
+
+// TestWrong has solutions with one fault.
+func TestWrong(t *testing.T) {
+	for fault, why := range map[string]string{
+		"none":                "", // it is the fault that makes them wrong
+		"dials for ever":      "is dial given the context",
+		"sleeps":              "in the second pause",
+		"doubles for ever":    "comes after a pause of",
+		"no bound":            "comes after a pause of",
+		"bound before jitter": "comes after a pause of",
+		"no jitter":           "comes after a pause of",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			if why == "" {
+				exercise.Solved(t, faulty(fault), inBubble(t))
+				return
+			}
+			exercise.Refused(t, why, faulty(fault), inBubble(t))
+		})
+	}
+}
+
+// faulty is a solution but for its fault.
+func faulty(fault string) loop {
+	return func(ctx context.Context, b reconnect.Backoff, dial func(context.Context) error) error {
+		for delay := b.Delay; ; delay *= 2 {
+			if fault != "doubles for ever" {
+				delay = min(delay, 2*b.MaxDelay) // or it would overflow
+			}
+			jitter := time.Duration((2*b.Random() - 1) * b.Jitter * float64(delay))
+			pause := min(delay+jitter, b.MaxDelay)
+			switch fault {
+			case "no bound":
+				pause = delay + jitter
+			case "bound before jitter":
+				pause = min(delay, b.MaxDelay) + jitter
+			case "no jitter":
+				pause = min(delay, b.MaxDelay)
+			}
+			waited := ctx
+			if fault == "sleeps" {
+				waited = context.WithoutCancel(ctx)
+			}
+			select {
+			case <-time.After(pause):
+			case <-waited.Done():
+				return ctx.Err()
+			}
+			given := ctx
+			if fault == "dials for ever" {
+				given = context.WithoutCancel(ctx)
+			}
+			if dial(given) == nil {
+				return nil
+			}
+		}
+	}
+}
 
 // inBubble is the check where time passes when all wait, and so the hour of an
 // outage takes none.
@@ -81,6 +139,23 @@ func check(ctx context.Context, r loop) error {
 	})
 	if waited := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || waited != 12*time.Second || n != 1 {
 		return fmt.Errorf("the context ended after 12s, in the second pause; the loop ended after %v and %d attempts with %v", waited, n, err)
+	}
+
+	// Nor does who gives up while it dials.
+	limited, cancelDial := context.WithTimeout(ctx, 12*time.Second)
+	defer cancelDial()
+	began, n = time.Now(), 0
+	err = r(limited, b, func(ctx context.Context) error {
+		n++
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Hour): // for ever, but for this check
+			return nil
+		}
+	})
+	if waited := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || waited != 12*time.Second || n != 1 {
+		return fmt.Errorf("the context ended after 12s, in the first attempt; the loop ended after %v and %d attempts with %v: is dial given the context?", waited, n, err)
 	}
 	return nil
 }

@@ -17,14 +17,15 @@ func Count(sent [][]byte) (connections, requests int) {
 		for {
 			request, err := http.ReadRequest(r)
 			if err != nil {
-				break
+				break // no head, or not all of it
 			}
 			requests++
 			if strings.EqualFold(request.Header.Get("Upgrade"), "websocket") {
-				break // frames follow
+				break // it was granted, and frames follow
 			}
+			// As long as its head says, whatever is in it.
 			if _, err := io.Copy(io.Discard, request.Body); err != nil {
-				break
+				break // it is still on the way
 			}
 		}
 	}
