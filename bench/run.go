@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,10 @@ type Plan struct {
 
 	// Limit is how long a cell may take beyond its window; 0 is CellLimit.
 	Limit time.Duration
+
+	// Patience is after how many failures a stack is given up in a case; 0 is
+	// two.
+	Patience int
 }
 
 // Part is a scenario and those of its cases that are to be run.
@@ -101,7 +106,7 @@ const (
 	// generator keeps a byte of each.
 	maxDeliveries = 50_000_000
 
-	// patience is after how many failures a stack is given up in a case.
+	// patience is that of a plan that says nothing else.
 	patience = 2
 )
 
@@ -129,7 +134,7 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 		p.Limit = CellLimit
 	}
 	r := runner{
-		machine: m, limit: p.Limit, cpus: cpus, stop: stop, begin: begin, sink: sink,
+		machine: m, limit: p.Limit, patience: cmp.Or(p.Patience, patience), cpus: cpus, stop: stop, begin: begin, sink: sink,
 		failures: make(map[key]int), inapplicable: make(map[key]bool),
 		crews: newCrews(ctx), browser: &sharedBrowser{ctx: ctx},
 	}
@@ -197,12 +202,13 @@ func Run(ctx context.Context, m Machine, p Plan, stop <-chan struct{}, begin fun
 
 // runner is what a run keeps from cell to cell.
 type runner struct {
-	machine Machine
-	limit   time.Duration
-	cpus    []int
-	stop    <-chan struct{}
-	begin   func(record.Cell)
-	sink    func(record.Cell) error
+	machine  Machine
+	limit    time.Duration
+	patience int
+	cpus     []int
+	stop     <-chan struct{}
+	begin    func(record.Cell)
+	sink     func(record.Cell) error
 
 	crews   *crews
 	browser *sharedBrowser
@@ -314,8 +320,8 @@ func (r *runner) run(ctx context.Context, tasks []*task, abreast int, ended func
 
 // begins reports whether a cell is to be measured, and tells of it.
 func (r *runner) begins(t *task) bool {
-	if r.failures[t.key] >= patience {
-		t.cell.Error = fmt.Sprintf("not tried again after %d failures", patience)
+	if r.failures[t.key] >= r.patience {
+		t.cell.Error = fmt.Sprintf("not tried again after %d failures", r.patience)
 	}
 	if r.inapplicable[t.key] || t.over() {
 		return false

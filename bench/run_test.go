@@ -384,9 +384,19 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestFailures gives up a stack that fails, after as many failures as the plan
+// says.
 func TestFailures(t *testing.T) {
+	for given, tries := range map[int]int{0: patience, 1: 1, 4: 4, 9: 5} {
+		failures(t, given, tries)
+	}
+}
+
+// failures holds how often a stack that always fails is tried in five rounds.
+func failures(t *testing.T, given, tries int) {
+	t.Helper()
 	runs := make(map[string]int)
-	cells, err := runPlan(t, fakePlan(5, func(s scenarios.Stack, _ int) error {
+	p := fakePlan(5, func(s scenarios.Stack, _ int) error {
 		runs[s.Name]++
 		switch s.Name {
 		case "s2":
@@ -395,13 +405,15 @@ func TestFailures(t *testing.T) {
 			return scenarios.Unsupported("it is a %s", "fake")
 		}
 		return nil
-	}), nil)
+	})
+	p.Patience = given
+	cells, err := runPlan(t, p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Two cases: s1 five times each, s2 until it is given up, s3 asked once.
-	if want := map[string]int{"s1": 10, "s2": 2 * patience, "s3": 2}; fmt.Sprint(runs) != fmt.Sprint(want) {
-		t.Errorf("ran %v, want %v", runs, want)
+	if want := map[string]int{"s1": 10, "s2": 2 * tries, "s3": 2}; fmt.Sprint(runs) != fmt.Sprint(want) {
+		t.Errorf("patience %d: ran %v, want %v", given, runs, want)
 	}
 	count := make(map[string]int)
 	for _, c := range cells {

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"wsvsio/bench"
@@ -32,7 +34,7 @@ const (
 	defaultPairs = 20
 	minPairs     = 6 // with fewer no test has a result
 	maxPairs     = 1000
-	confirms     = 2 // times the pairs of the first batch
+	confirms     = regress.Confirms // times the pairs of the first batch
 )
 
 // What is checked if nothing else is asked for: cases and stacks of which the
@@ -48,8 +50,29 @@ const (
 // they are named: Node takes five times as long to warm up.
 var goCases = []string{"echo", "saturation"}
 
+// repeatable are the cases, by scenario, that a run looks at once, and that have
+// figures which are judged in pairs: a check measures them in every round. The
+// other cases that are looked at once are outcomes without such a figure.
+var repeatable = map[string][]string{
+	"broadcast": {"idle"},
+	"reconnect": {"reset", "close", "silent", "silent-up", "silent-down", "restart", "jitter", "deploy", "storm"},
+	"proxy":     {"rooms", "rooms-redis"},
+	"fallback":  {"wire", "echo", "crowd"},
+}
+
 func checkCommand(c *call) error {
-	f := c.flags
+	k := newChecker(c)
+	err := k.command()
+	if err == nil || k.concluded || errors.Is(err, flag.ErrHelp) || errors.Is(err, errInterrupted) {
+		return err
+	}
+	// Where the report would be stands why there is none.
+	return errors.Join(err, k.tellActions(regress.NotChecked{Why: err}))
+}
+
+// command does what the command line asks for.
+func (k *checker) command() error {
+	f := k.flags
 	against := f.String("against", "", "commit to hold the present code against, measured in pairs with it: a branch, a tag, HEAD~1")
 	baseline := f.String("baseline", "", "file to hold the present code against, as compare baseline writes it: what is exact, and allocations")
 	times := f.Bool("times", false, "with -baseline: measure the ratios of CPU and latency between stacks, too, which takes minutes")
@@ -59,16 +82,16 @@ func checkCommand(c *call) error {
 		return nil
 	})
 	scenario := f.String("scenario", defaultScenario, "scenarios to check, separated by commas")
-	caseList := f.String("case", "", "cases to check, separated by commas (default "+defaultCases+" of broadcast, steady and connect with Node; all that vary of another scenario)")
+	caseList := f.String("case", "", "cases to check, separated by commas (default "+defaultCases+" of broadcast, steady and connect with Node; all that can be measured in pairs of another scenario)")
 	stack := f.String("stack", "", "stacks to check, separated by commas (default "+defaultStacks+" of broadcast, as far as this machine can run them; with -with the Go ones)")
-	pairs := f.Int("pairs", defaultPairs, "pairs of the first batch; stacks with a Node server, which take longer, have half as many, and what fired has twice as many in the second")
+	pairs := f.Int("pairs", defaultPairs, fmt.Sprintf("pairs of the first batch; stacks with Node, which take longer, have half as many, and what fired has twice as many in the second; where nothing is given a case of many samples, such as connect, has %d", minPairs))
 	seed := f.Uint64("seed", 0, "seed of the order inside the pairs (default random)")
 	format := f.String("format", "table", "table, markdown or json (all pairs included)")
-	out := f.String("out", "", "folder for check.json, summary.md, base.txt and head.txt (for benchstat) and benchmark.json (for github-action-benchmark)")
-	if err := c.parse(); err != nil {
+	out := f.String("out", "", "folder for check.json, summary.md, base.txt and head.txt (for benchstat; confirm-base.txt and confirm-head.txt of what fired) and benchmark.json (for github-action-benchmark)")
+	if err := k.parse(); err != nil {
 		return err
 	}
-	given := c.given()
+	given := k.given()
 	modes := 0
 	for _, name := range []string{"against", "baseline", "with"} {
 		if given[name] {
@@ -77,6 +100,13 @@ func checkCommand(c *call) error {
 	}
 	if modes != 1 {
 		return usagef("want one of -against GITREF, -baseline FILE and -with MODULE@VERSION")
+	}
+	for name, empty := range map[string]bool{
+		"against": *against == "", "baseline": *baseline == "", "with": slices.Contains(libraries, ""),
+	} {
+		if given[name] && empty {
+			return usagef("-%s is empty", name)
+		}
 	}
 	view, err := chooseFormat(*format, checkViews)
 	if err != nil {
@@ -98,24 +128,29 @@ func checkCommand(c *call) error {
 	if !given["seed"] {
 		*seed = rand.Uint64()
 	}
-	k := &checker{call: c, pairs: *pairs, order: rand.New(rand.NewPCG(*seed, 0))}
-	k.report = &regress.Report{Format: regress.Format, Started: time.Now().Round(0), Pairs: *pairs, Seed: *seed}
-	if given["baseline"] {
-		err = k.baseline(*baseline, *times)
-	} else {
+	k.plan(*pairs, *seed)
+	k.exactly, k.asked = given["pairs"], given["stack"]
+	if !given["baseline"] {
 		if k.parts, err = k.chooseCases(*scenario, *caseList); err != nil {
 			return err
 		}
-		if k.stacks, err = k.chooseStacks(*scenario, *stack, len(libraries) > 0); err != nil {
+		if k.stacks, err = k.chooseStacks(*scenario, *stack, given["with"]); err != nil {
 			return err
 		}
-		k.asked, k.spare = given["stack"], *scenario == defaultScenario && *caseList == ""
+		k.spare = *scenario == defaultScenario && *caseList == ""
+	}
+	if *out != "" {
+		// Here, and not once minutes have gone by.
+		if err := os.MkdirAll(*out, 0o777); err != nil {
+			return fmt.Errorf("keep the check: %w: choose another folder with -out", err)
+		}
+	}
+	if given["baseline"] {
+		err = k.baseline(*baseline, *times)
+	} else {
 		err = k.paired(*against, libraries)
 	}
-	if err != nil {
-		return err
-	}
-	return k.conclude(view, *out)
+	return k.conclude(view, *out, err)
 }
 
 // checker is a check that is being made.
@@ -128,12 +163,27 @@ type checker struct {
 	pairs  int
 	order  *rand.Rand // of the seeds of the single plans
 
+	exactly bool // so many pairs were asked for
+
 	leftOut  map[string]bool // stacks that cannot be run here
 	lostCode bool            // not all code can be measured here
 
 	machine bench.Machine
 	report  *regress.Report
-	cells   [2][]record.Cell // all that was measured of base and head
+	cells   [2][2][]record.Cell // all that was measured in first batches and in second ones, of base and head
+
+	untidy    error // what could not be tidied up
+	concluded bool  // the report is told
+}
+
+func newChecker(c *call) *checker {
+	return &checker{call: c, report: &regress.Report{Format: regress.Format, Started: time.Now().Round(0)}}
+}
+
+// plan sets how many pairs a first batch has, and the seed of all orders.
+func (k *checker) plan(pairs int, seed uint64) {
+	k.pairs, k.order = pairs, rand.New(rand.NewPCG(seed, 0))
+	k.report.Pairs, k.report.Seed = pairs, seed
 }
 
 // The two sides, as their stacks are called while they are measured.
@@ -152,19 +202,58 @@ func (k *checker) chooseCases(scenario, list string) ([]bench.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := 0
-	for i := range parts {
-		// An outcome that is looked at once has no pairs.
-		parts[i].Cases = slices.DeleteFunc(parts[i].Cases, func(c scenarios.Case) bool { return c.Once })
-		n += len(parts[i].Cases)
+	var chosen []bench.Part
+	var left []string
+	for _, part := range parts {
+		p := bench.Part{Scenario: part.Scenario}
+		for _, c := range part.Cases {
+			if c, can := inPairs(part.Scenario.Name(), c); can {
+				p.Cases = append(p.Cases, c)
+			} else {
+				left = append(left, c.Name)
+			}
+		}
+		if len(p.Cases) > 0 {
+			chosen = append(chosen, p)
+		}
 	}
-	if n == 0 {
-		return nil, usagef("-case %s: these cases are outcomes that are looked at once; there is nothing to compare in pairs", named)
+	if len(chosen) == 0 {
+		return nil, usagef("-scenario %s -case %s: these cases are outcomes that are looked at once; there is nothing to compare in pairs; of these scenarios can be checked: %s",
+			scenario, strings.Join(left, ","), strings.Join(checkable(parts), ", "))
 	}
-	return parts, nil
+	if named != "" && len(left) > 0 {
+		k.note("not compared: %s: outcomes that are looked at once, without pairs", strings.Join(left, ", "))
+	}
+	return chosen, nil
 }
 
-// chooseStacks picks the stacks that are measured in pairs.
+// inPairs is a case as it is measured in pairs, in every round and alone, and
+// whether it can be: an outcome that is looked at once has no pairs.
+func inPairs(scenario string, c scenarios.Case) (scenarios.Case, bool) {
+	if !c.Once {
+		return c, true
+	}
+	c.Once, c.Outcome, c.Abreast, c.Shared = false, false, 0, false
+	return c, slices.Contains(repeatable[scenario], c.Name)
+}
+
+// checkable names all cases of scenarios that can be measured in pairs.
+func checkable(parts []bench.Part) []string {
+	var names []string
+	for _, part := range parts {
+		for _, profile := range []scenarios.Profile{scenarios.Quick, scenarios.Full} {
+			for _, c := range part.Scenario.Cases(profile) {
+				if _, can := inPairs(part.Scenario.Name(), c); can && !slices.Contains(names, c.Name) {
+					names = append(names, c.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// chooseStacks picks the stacks that are measured in pairs: those that are for
+// one of the scenarios.
 func (k *checker) chooseStacks(scenario, list string, goOnly bool) ([]scenarios.Stack, error) {
 	if list == "" && scenario == defaultScenario {
 		list = defaultStacks
@@ -173,15 +262,38 @@ func (k *checker) chooseStacks(scenario, list string, goOnly bool) ([]scenarios.
 	if err != nil {
 		return nil, err
 	}
-	stacks = slices.DeleteFunc(stacks, func(s scenarios.Stack) bool { return goOnly && s.NeedsNode() })
-	if len(stacks) == 0 {
-		return nil, usagef("-stack names none with Go at both ends, and -with is for Go modules")
+	var chosen []scenarios.Stack
+	var reasons []string
+	for _, s := range stacks {
+		why := ""
+		switch {
+		case goOnly && s.NeedsNode():
+			why = "-with is for Go modules, and one of its ends is in Node"
+		case s.Refused+s.Absent != "":
+			why = s.Refused + s.Absent
+		case s.InBrowser():
+			why = "pages in a browser are not measured in pairs"
+		case !slices.ContainsFunc(k.parts, func(p bench.Part) bool { return s.IsFor(p.Scenario.Name()) }):
+			why = "it is for " + strings.Join(s.Only, ", ")
+		default:
+			chosen = append(chosen, s)
+			continue
+		}
+		reasons = append(reasons, s.Name+": "+why)
+		if k.asked {
+			k.note("not compared: %s: %s", s.Name, why)
+		}
 	}
-	return stacks, nil
+	if len(chosen) == 0 {
+		return nil, usagef("-stack: nothing is left to compare: %s", strings.Join(reasons, "; "))
+	}
+	return chosen, nil
 }
 
-// paired measures the present code against another build of it, in pairs.
-func (k *checker) paired(ref string, libraries []string) (err error) {
+// paired measures the present code against another build of it, in pairs. What
+// was found until an error is in the report, and what cannot be tidied up is not
+// among the errors: that takes nothing back.
+func (k *checker) paired(ref string, libraries []string) error {
 	ctx, cancel := k.untilStopped()
 	defer cancel()
 	machine, can, err := k.look(k.stacks)
@@ -204,7 +316,7 @@ func (k *checker) paired(ref string, libraries []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a folder for the builds: %w", err)
 	}
-	defer tidy(&err, func() error { return os.RemoveAll(dir) })
+	defer tidy(&k.untidy, func() error { return os.RemoveAll(dir) })
 	var base, head bench.Build
 	var tree *checkout.Worktree
 	if ref != "" {
@@ -213,7 +325,7 @@ func (k *checker) paired(ref string, libraries []string) (err error) {
 		base, head, err = k.buildWith(ctx, dir, libraries)
 	}
 	if tree != nil {
-		defer tidy(&err, tree.Remove)
+		defer tidy(&k.untidy, tree.Remove)
 	}
 	if err != nil {
 		return k.interrupted(ctx, err)
@@ -246,6 +358,12 @@ func (k *checker) interrupted(ctx context.Context, err error) error {
 // note adds to what is said of both sides.
 func (k *checker) note(format string, args ...any) {
 	k.report.Notes = append(k.report.Notes, fmt.Sprintf(format, args...))
+}
+
+// warn is note for what somebody may want to end the check for.
+func (k *checker) warn(format string, args ...any) {
+	k.note(format, args...)
+	k.tellStep(format, args...)
 }
 
 // tellStep says on standard error what takes its time.

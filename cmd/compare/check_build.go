@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -46,16 +49,18 @@ func (k *checker) buildCommit(ctx context.Context, dir, ref string) (base, head 
 	k.note("head: %s %s", now.Short(), now.Subject)
 	if len(changes) > 0 {
 		k.report.Head += "+dirty"
-		const most = 5
-		list := strings.Join(changes[:min(most, len(changes))], ", ")
-		if more := len(changes) - most; more > 0 {
-			list += fmt.Sprintf(" and %d more", more)
-		}
-		k.note("the tree is dirty: what is checked is the tree as it is, with the changes to %s", list)
-		k.tellStep("the tree is dirty: what is checked is the tree as it is, with the changes to %s", list)
+		k.warn("the tree is dirty: what is checked is the tree as it is, with the changes to %s", firstFew(changes))
 	}
 	if commit.ID == now.ID && len(changes) == 0 {
 		k.note("base and head are the same commit: whatever is found is a false alarm")
+	}
+	within, err := repo.Within(ctx, commit, now)
+	if err != nil {
+		return fail(err)
+	}
+	if !within {
+		k.warn("the head is not built on the base: what was changed in the base since they parted is told as if the head had taken it back. "+
+			"To leave that out, compare with the merge base instead: compare check -against $(git merge-base %s HEAD)", ref)
 	}
 
 	k.tellStep("building the head, %s", k.report.Head)
@@ -79,10 +84,39 @@ func (k *checker) buildCommit(ctx context.Context, dir, ref string) (base, head 
 		}
 		// What they are needed for is found out below.
 		for _, p := range problems {
-			k.tellStep("packages of the base: %v", p)
+			k.warn("packages of the base: %s", below(tree.Root, p.Error()))
 		}
 	}
+	if err := k.compareToolchains(base, head); err != nil {
+		return fail(err)
+	}
 	return base, head, tree, nil
+}
+
+// firstFew names the first of some files.
+func firstFew(files []string) string {
+	const most = 5
+	text := strings.Join(files[:min(most, len(files))], ", ")
+	if more := len(files) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// compareToolchains says so if both sides are not built with the same Go.
+func (k *checker) compareToolchains(base, head bench.Build) error {
+	was, err := checkout.GoVersion(base.Binary)
+	if err != nil {
+		return err
+	}
+	is, err := checkout.GoVersion(head.Binary)
+	if err != nil {
+		return err
+	}
+	if was != is {
+		k.warn("the base is built with %s and the head with %s: what these make different is in the figures, too", was, is)
+	}
+	return nil
 }
 
 // buildWith builds the tree that is checked out as it is, and with other
@@ -92,9 +126,26 @@ func (k *checker) buildWith(ctx context.Context, dir string, libraries []string)
 	base = bench.Build{Binary: filepath.Join(dir, "base"), Root: root}
 	head = bench.Build{Binary: filepath.Join(dir, "head"), Root: root}
 	k.report.Base, k.report.Head = "the present libraries", strings.Join(libraries, " and ")
+	err = checkout.InUse(ctx, root, libraries, packagesOf(k.stacks))
+	switch {
+	case errors.Is(err, checkout.ErrModule):
+		return base, head, usagef("-with: %v", err)
+	case err != nil:
+		return base, head, err
+	}
 	k.tellStep("building with %s", k.report.Base)
 	if err := checkout.Binary(ctx, root, base.Binary); err != nil {
 		return base, head, fmt.Errorf("the tree does not build: %w", err)
+	}
+	// Where there is no repository nobody asks for changes.
+	if repo, err := checkout.Open(ctx, root); err == nil {
+		changes, err := repo.Changes(ctx)
+		if err != nil {
+			return base, head, err
+		}
+		if len(changes) > 0 {
+			k.warn("the tree is dirty: both sides are the tree as it is, with the changes to %s", firstFew(changes))
+		}
 	}
 	k.tellStep("building with %s", k.report.Head)
 	changes, err := checkout.With(ctx, root, dir, head.Binary, libraries)
@@ -109,12 +160,40 @@ func (k *checker) buildWith(ctx context.Context, dir string, libraries []string)
 	for _, c := range changes {
 		k.note("head: %s", c)
 	}
-	return base, head, nil
+	return base, head, k.compareToolchains(base, head)
+}
+
+// packagesOf are the packages with the servers and clients of stacks that are in
+// Go: "wsvsio/rawws".
+func packagesOf(stacks []scenarios.Stack) []string {
+	all := bench.Programs()
+	var packages []string
+	for _, s := range stacks {
+		for _, end := range []scenarios.Program{s.Server, s.Client} {
+			p := all[end.Go]
+			if p.NewServer != nil {
+				packages = append(packages, packageOf(p.NewServer))
+			}
+			if p.Dial != nil {
+				packages = append(packages, packageOf(p.Dial))
+			}
+		}
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages)
+}
+
+// packageOf is the package that a function is in: that of "wsvsio/rawws.Dial" is
+// "wsvsio/rawws".
+func packageOf(function any) string {
+	folder, name := path.Split(runtime.FuncForPC(reflect.ValueOf(function).Pointer()).Name())
+	name, _, _ = strings.Cut(name, ".")
+	return folder + name
 }
 
 // try starts the programs of all stacks, so that what the base cannot do is
 // found before anything is measured. A stack that it does not have is left out,
-// unless it was asked for.
+// which leaves a doubt, unless it was asked for.
 func (k *checker) try(ctx context.Context) error {
 	var can []scenarios.Stack
 	var missing []error
@@ -131,7 +210,7 @@ func (k *checker) try(ctx context.Context) error {
 				k.report.Base, err, worker.Version)
 		default:
 			missing = append(missing, fmt.Errorf("the base %s has no such cell, or it does not start: %w", k.report.Base, err))
-			k.note("not compared: %s: %v", s.Name, err)
+			k.report.Doubts = append(k.report.Doubts, fmt.Sprintf("not compared: %s: the base has no such cell, or it does not start: %v", s.Name, err))
 		}
 	}
 	if len(can) == 0 || k.asked && len(missing) > 0 {

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"wsvsio/internal/regress"
 )
 
 // lines tells of each line that is written to it.
@@ -25,12 +31,16 @@ func (l *lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestCheckInterrupted ends a check early, at each of its steps.
+// TestCheckInterrupted ends a check early, at each of its steps, by Ctrl-C or with
+// its terminal.
 func TestCheckInterrupted(t *testing.T) {
 	dir := repository(t)
 	for _, step := range []string{"building the head", "building the base", "measuring"} {
-		for _, times := range []int{1, 2} {
+		for _, signals := range [][]syscall.Signal{{syscall.SIGINT}, {syscall.SIGINT, syscall.SIGINT}, {syscall.SIGHUP}} {
 			t.Run(step, func(t *testing.T) {
+				if signals[0] == syscall.SIGHUP && signal.Ignored(syscall.SIGHUP) {
+					t.Skip("the tests do not end with their terminal, and nothing that they start does")
+				}
 				unchanged(t, dir, func() {
 					token := fmt.Sprintf("check-%d-%d", os.Getpid(), rand.Uint64())
 					cmd := process(t.Context(), "check", "-against", goodTag+"~0", "-stack", "rawws,sio", "-case", "echo,steady", "-pairs", "1000")
@@ -39,8 +49,8 @@ func TestCheckInterrupted(t *testing.T) {
 					stderr := &lines{on: func(line string) {
 						if strings.Contains(line, step) {
 							once.Do(func() {
-								for range times {
-									cmd.Process.Signal(syscall.SIGINT)
+								for _, s := range signals {
+									cmd.Process.Signal(s)
 								}
 							})
 						}
@@ -55,4 +65,93 @@ func TestCheckInterrupted(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestCheckPartial ends a check when one of two cases has been measured, which is
+// told, and kept.
+func TestCheckPartial(t *testing.T) {
+	dir := repository(t)
+	out := filepath.Join(t.TempDir(), "check")
+	unchanged(t, dir, func() {
+		cmd := process(t.Context(), "check", "-against", goodTag, "-stack", "rawws", "-case", "echo,connect", "-pairs", "6", "-out", out)
+		var once sync.Once
+		stderr := &lines{on: func(line string) {
+			if strings.Contains(line, "connect on rawws, 6 pairs") {
+				once.Do(func() { cmd.Process.Signal(syscall.SIGINT) })
+			}
+		}}
+		var stdout strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, stderr
+		cmd.Run()
+		if status := cmd.ProcessState.ExitCode(); status != exitInterrupted || !strings.HasPrefix(stdout.String(), "partial: interrupted: ") {
+			t.Errorf("exit status %d\n%s%s", status, stdout.String(), stderr.text.String())
+		}
+	})
+	data, err := os.ReadFile(filepath.Join(out, checkFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r regress.Report
+	if err := json.Unmarshal(data, &r); err != nil || r.Partial != "interrupted" || r.Answer == regress.NoRegression || len(r.Findings) == 0 {
+		t.Errorf("%v: %s", err, data)
+	}
+	for _, f := range r.Findings {
+		if !strings.Contains(f.Series, "/case=echo/") {
+			t.Errorf("%v was not measured to its end", f.Place)
+		}
+	}
+}
+
+// TestCheckUnread ends a check whose reader ends with it, as in a pipe to tee: it
+// tidies up before it notices.
+func TestCheckUnread(t *testing.T) {
+	dir := repository(t)
+	unchanged(t, dir, func() {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		cmd := process(t.Context(), "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "1000")
+		cmd.Stderr = w
+		err = cmd.Start()
+		w.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := bufio.NewScanner(r)
+		for said.Scan() && !strings.Contains(said.Text(), "echo on rawws, 1000 pairs") {
+		}
+		cmd.Process.Signal(syscall.SIGINT)
+		r.Close()
+		cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != exitInterrupted {
+			t.Errorf("ended with %v", cmd.ProcessState)
+		}
+	})
+}
+
+// TestCheckNohup goes on without its terminal where that was asked for.
+func TestCheckNohup(t *testing.T) {
+	dir := repository(t)
+	unchanged(t, dir, func() {
+		cmd := process(t.Context(), "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "1000")
+		cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+		measuring := false
+		stderr := &lines{on: func(line string) {
+			switch {
+			case strings.Contains(line, "building the head"):
+				cmd.Process.Signal(syscall.SIGHUP)
+			case strings.Contains(line, "echo on rawws, 1000 pairs"):
+				measuring = true
+				cmd.Process.Signal(syscall.SIGINT)
+			}
+		}}
+		cmd.Stderr = stderr
+		cmd.Run()
+		if status := cmd.ProcessState.ExitCode(); status != exitInterrupted || !measuring {
+			t.Errorf("exit status %d: %s", status, stderr.text.String())
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +28,14 @@ const repeats = 2
 // leastShare is how many of the pairs there must be in the end. A machine that
 // is busy enough lets a cell fail now and then.
 const leastShare = 0.75
+
+// ownFailures is in how many pairs the head has to fail, and the base in none, to
+// be what fails it and not the machine.
+const ownFailures = 3
+
+// patience is after how many failures a side is given up: with so many there
+// cannot be enough of the pairs any more.
+func patience(pairs int) int { return pairs - int(math.Ceil(leastShare*float64(pairs))) + 1 }
 
 // figures are those of both sides, pair by pair.
 type figures struct{ base, head []float64 }
@@ -56,7 +66,8 @@ func (k *checker) measure() error {
 // check measures a case on a stack.
 func (k *checker) check(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack) error {
 	c, n := k.adapted(c, s)
-	found, err := k.batch(sc, c, s, n)
+	k.tellStep("%s on %s, %d pairs", c.Name, s.Name, n)
+	found, err := k.batch(sc, c, s, n, 0)
 	if err != nil {
 		return err
 	}
@@ -77,20 +88,22 @@ func (k *checker) check(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 	}
 	if fired {
 		k.tellStep("%s on %s: something fired; measuring it again", c.Name, s.Name)
-		again, err := k.batch(sc, c, s, confirms*n)
-		if err != nil {
-			return err
-		}
+		var again map[string]figures
+		again, err = k.batch(sc, c, s, confirms*n, 1)
 		for i := range findings {
-			if f, ok := again[findings[i].Unit]; ok && findings[i].Fired() {
-				if err := findings[i].Confirmed(f.base, f.head); err != nil {
-					return err
-				}
+			if !findings[i].Fired() {
+				continue
+			}
+			f, ok := again[findings[i].Unit]
+			if !ok {
+				findings[i].Unmeasured()
+			} else if err := findings[i].Confirmed(f.base, f.head); err != nil {
+				return err
 			}
 		}
 	}
 	k.report.Findings = append(k.report.Findings, findings...)
-	return nil
+	return err
 }
 
 // adapted is a case as a check measures it on a stack, and in how many pairs.
@@ -98,10 +111,10 @@ func (k *checker) adapted(c scenarios.Case, s scenarios.Stack) (scenarios.Case, 
 	n := k.pairs
 	if s.NeedsNode() {
 		n = max(minPairs, n/2)
-	} else if c.Rate > 0 || c.Name == "saturation" {
-		c.Repeats = repeats
+	} else if (c.Rate > 0 || c.Name == "saturation") && c.Timers == (scenarios.Timers{}) {
+		c.Repeats = repeats // what has timers lasts as long as these say
 	}
-	if c.Samples > 1 {
+	if c.Samples > 1 && !k.exactly {
 		n = min(n, minPairs) // a round of it is many already
 	}
 	return c, n
@@ -121,14 +134,15 @@ func judged(u regress.Unit, c scenarios.Case, s scenarios.Stack) bool {
 	return true
 }
 
-// batch measures so many pairs of a case on a stack. It returns what both sides
-// have of each unit.
-func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs int) (map[string]figures, error) {
+// batch measures so many pairs of a case on a stack, for the first time or the
+// second (which is 1). It returns what both sides have of each unit.
+func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs, which int) (map[string]figures, error) {
 	plan := bench.Plan{
-		Parts:  []bench.Part{{Scenario: sc, Cases: []scenarios.Case{c}}},
-		Stacks: []scenarios.Stack{onSide(s, baseSide), onSide(s, headSide)},
-		Rounds: pairs,
-		Seed:   k.order.Uint64(),
+		Parts:    []bench.Part{{Scenario: sc, Cases: []scenarios.Case{c}}},
+		Stacks:   []scenarios.Stack{onSide(s, baseSide), onSide(s, headSide)},
+		Rounds:   pairs,
+		Seed:     k.order.Uint64(),
+		Patience: patience(pairs),
 	}
 	if err := plan.Check(); err != nil {
 		return nil, err
@@ -153,106 +167,142 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 		return nil, err
 	}
 	for i := range sides {
-		k.cells[i] = append(k.cells[i], sides[i]...)
+		k.cells[which][i] = append(k.cells[which][i], sides[i]...)
 	}
 	return k.pairUp(c, s, sides, pairs), nil
 }
 
 // pairUp takes the figures of both sides from their cells. A pair of which one
-// side failed is left out; if they are too many, so is the case, which is told.
+// side failed is left out; if they are too many, so is the case, which is told. So
+// is a head that fails, or has no figure of a unit, where the base does well.
 func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) map[string]figures {
 	bases := make(map[int]record.Cell)
 	for _, cell := range sides[0] {
 		bases[cell.Round] = cell
 	}
-	found := make(map[string]figures)
-	whole, applies := 0, false
-	wrong := [2]string{}
+	applies := false
+	failed, wrong := [2]int{}, [2]string{}
 	for i, cells := range sides {
 		for _, cell := range cells {
 			applies = applies || cell.Unsupported == ""
-			wrong[i] = cmp.Or(wrong[i], cell.Error)
+			if cell.Error != "" {
+				failed[i]++
+				wrong[i] = cmp.Or(wrong[i], cell.Error)
+			}
 		}
 	}
+	if !applies {
+		return nil
+	}
+	found := make(map[string]figures)
+	lacks := make(map[string]int) // the head, in pairs in which the base has the figure
+	whole := 0
 	for _, head := range sides[1] {
 		base, ok := bases[head.Round]
 		if !ok || !base.Measured() || !head.Measured() {
 			continue
 		}
 		whole++
-		for _, unit := range head.Units() {
-			b, both := base.Value(unit)
-			h, _ := head.Value(unit)
-			u, known := regress.UnitOf(unit)
-			if !both || !known || u.Kind == regress.Paired && (b <= 0 || h <= 0) {
+		for _, u := range regress.Units {
+			b, inBase := base.Value(u.Name)
+			h, inHead := head.Value(u.Name)
+			if inBase && !inHead {
+				lacks[u.Name]++
+			}
+			if !inBase || !inHead || u.Kind == regress.Paired && (b <= 0 || h <= 0) {
 				continue
 			}
-			f := found[unit]
-			found[unit] = figures{append(f.base, b), append(f.head, h)}
+			f := found[u.Name]
+			found[u.Name] = figures{append(f.base, b), append(f.head, h)}
 		}
 	}
-	if !applies {
+	fail := func(format string, args ...any) {
+		k.report.Failures = append(k.report.Failures, fmt.Sprintf("%s on %s: ", c.Name, s.Name)+fmt.Sprintf(format, args...))
+	}
+	enough := float64(whole) >= leastShare*float64(pairs)
+	for i, side := range []string{"base", "head"} {
+		switch {
+		case failed[i] == 0:
+		case !enough:
+			fail("the %s has no figures in %d of %d pairs: %s", side, failed[i], pairs, wrong[i])
+		case i == 1 && failed[0] == 0 && failed[1] >= ownFailures:
+			fail("the head fails in %d of %d pairs, and the base in none: %s", failed[1], pairs, wrong[1])
+		default:
+			k.note("%s on %s: the %s failed in %d of %d pairs: %s", c.Name, s.Name, side, failed[i], pairs, wrong[i])
+		}
+	}
+	if !enough {
+		if failed[0]+failed[1] == 0 {
+			fail("only %d of %d pairs have figures on both sides", whole, pairs)
+		}
 		return nil
 	}
-	for i, side := range []string{"base", "head"} {
-		switch text := wrong[i]; {
-		case text == "":
-		case float64(whole) >= leastShare*float64(pairs):
-			k.note("%s on %s: not in all pairs: the %s failed: %s", c.Name, s.Name, side, text)
-		default:
-			k.report.Failures = append(k.report.Failures, fmt.Sprintf("%s on %s: the %s: %s", c.Name, s.Name, side, text))
-			found = nil
+	for _, u := range regress.Units {
+		if n := lacks[u.Name]; n >= ownFailures && judged(u, c, s) {
+			fail("%s: the base has it in %d pairs in which the head does not", record.UnitOf(u.Name).Title, n)
 		}
 	}
 	return found
 }
 
 // conclude prints the report, keeps it, and tells GitHub Actions where it runs
-// there.
-func (k *checker) conclude(view func(*regress.Report, io.Writer) error, out string) error {
+// there. Why the check ended, if it did before its end, is an error: what was found
+// until then is told all the same.
+func (k *checker) conclude(view func(*regress.Report, io.Writer) error, out string, ended error) error {
 	r := k.report
+	if len(r.Findings)+len(r.Failures) == 0 && ended != nil {
+		return errors.Join(ended, k.untidy)
+	}
+	k.concluded = true
 	r.Finished = time.Now().Round(0)
+	if ended != nil {
+		r.Partial = ended.Error()
+	}
 	regress.Sort(r.Findings)
-	r.Answer = regress.AnswerOf(r.Findings)
-	if len(r.Failures) > 0 && r.Answer == regress.NoRegression {
-		r.Answer = regress.Inconclusive
-	}
-	err := view(r, k.stdout)
-	if out != "" {
-		err = errors.Join(err, k.keep(out))
-	}
-	err = errors.Join(err, k.tellActions())
+	r.Decide()
+	var result error
 	switch {
-	case err != nil:
-		return err
+	case errors.Is(ended, errInterrupted):
+		// Whatever was found, whoever ended it knows that it is not all.
 	case r.Answer == regress.Regression:
-		return errRegression
-	case len(r.Failures) > 0:
-		return fmt.Errorf("%w; cells that failed, see above: %d", errFailed, len(r.Failures))
+		result = errRegression
+	case ended == nil && len(r.Failures) > 0:
+		result = fmt.Errorf("%w; cells that failed, see above: %d", errFailed, len(r.Failures))
 	}
-	return nil
+	// What goes wrong from here on does not change the answer.
+	wrong := view(r, k.stdout)
+	if out != "" {
+		wrong = errors.Join(wrong, k.keep(out))
+	}
+	return errors.Join(result, ended, wrong, k.tellActions(r), k.untidy)
 }
 
-// keep writes the files of a check into a folder.
+// sideFiles are the names of the files for benchstat: those of the first batches,
+// and those of the second ones, which hold only what fired. Together they would not
+// be a sample: what fired by chance would be in it.
+var sideFiles = [2][2]string{{"base.txt", "head.txt"}, {"confirm-base.txt", "confirm-head.txt"}}
+
+// checkFile is the one by which a folder is known that holds a check.
+const checkFile = "check.json"
+
+// keep writes the files of a check into a folder. Those of an older check that this
+// one does not have are removed.
 func (k *checker) keep(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("keep the check: %w: choose another folder with -out", err)
-	}
 	files := map[string]func(io.Writer) error{
-		"check.json":     k.report.JSON,
+		checkFile:        k.report.JSON,
 		"summary.md":     k.report.Markdown,
 		"benchmark.json": k.report.Points,
 	}
-	for i, name := range []string{"base.txt", "head.txt"} {
-		if cells := k.cells[i]; len(cells) > 0 {
-			files[name] = func(w io.Writer) error {
-				env := k.report.Environment
-				// The two sides are told apart by their files, and the commit
-				// of the environment is that of the head.
-				env.Commit, env.Dirty = "", false
-				return record.WriteText(w, &record.Run{
-					Environment: env, Profile: scenarios.Quick, Rounds: k.pairs, Seed: k.report.Seed, Stacks: k.stacks, Cells: cells,
-				})
+	_, older := os.Stat(filepath.Join(dir, checkFile))
+	var wrong []error
+	for which, names := range sideFiles {
+		for i, name := range names {
+			if cells := k.cells[which][i]; len(cells) > 0 {
+				files[name] = func(w io.Writer) error { return k.text(w, cells) }
+			} else if older == nil {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					wrong = append(wrong, fmt.Errorf("remove what an older check has left: %w", err))
+				}
 			}
 		}
 	}
@@ -263,28 +313,53 @@ func (k *checker) keep(dir string) error {
 			err = os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o666)
 		}
 		if err != nil {
-			return fmt.Errorf("keep the check: %w", err)
+			wrong = append(wrong, fmt.Errorf("keep the check: %w", err))
 		}
 	}
-	fmt.Fprintf(k.stderr, "The check is in %s; benchstat reads it: benchstat %s %s\n", dir, filepath.Join(dir, "base.txt"), filepath.Join(dir, "head.txt"))
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	hint := ""
+	if base, head := sideFiles[0][0], sideFiles[0][1]; files[base] != nil && files[head] != nil {
+		hint = fmt.Sprintf("; benchstat reads it: benchstat %s %s", filepath.Join(dir, base), filepath.Join(dir, head))
+	}
+	fmt.Fprintf(k.stderr, "The check is in %s%s\n", dir, hint)
 	return nil
+}
+
+// text writes the cells of a side in the Go benchmark format.
+func (k *checker) text(w io.Writer, cells []record.Cell) error {
+	env := k.report.Environment
+	// The two sides are told apart by their files, and the commit of the
+	// environment is that of the head.
+	env.Commit, env.Dirty = "", false
+	return record.WriteText(w, &record.Run{
+		Environment: env, Profile: scenarios.Quick, Rounds: k.pairs, Seed: k.report.Seed, Stacks: k.stacks, Cells: cells,
+	})
+}
+
+// told is what GitHub Actions is told of: a report, or why there is none.
+type told interface {
+	Markdown(io.Writer) error
+	Annotations(io.Writer) error
 }
 
 // tellActions adds the report to the summary of a step of GitHub Actions, and
 // annotates the change, where it runs there. The annotations go to standard
 // error, which is read for them, too.
-func (k *checker) tellActions() error {
+func (k *checker) tellActions(what told) error {
+	var wrong []error
 	if name := os.Getenv("GITHUB_STEP_SUMMARY"); name != "" {
 		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
-		if err != nil {
-			return fmt.Errorf("write the step's summary: %w", err)
+		if err == nil {
+			err = errors.Join(what.Markdown(file), file.Close())
 		}
-		if err := errors.Join(k.report.Markdown(file), file.Close()); err != nil {
-			return fmt.Errorf("write the step's summary: %w", err)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("write the step's summary: %w", err))
 		}
 	}
 	if os.Getenv("GITHUB_ACTIONS") == "true" {
-		return k.report.Annotations(k.stderr)
+		wrong = append(wrong, what.Annotations(k.stderr))
 	}
-	return nil
+	return errors.Join(wrong...)
 }

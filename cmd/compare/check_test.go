@@ -16,8 +16,11 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"wsvsio/bench"
+	"wsvsio/internal/checkout"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
+	"wsvsio/scenarios"
 )
 
 // The commits of the repository that the checks are tried in.
@@ -239,6 +242,9 @@ func TestCheckAgainst(t *testing.T) {
 		if !strings.Contains(stderr, "::error title=Regression::broadcast echo, 1 client on rawws: bytes down is worse: 213 instead of 212") {
 			t.Errorf("no annotation: %s", stderr)
 		}
+		if strings.Contains(stdout, "merge-base") {
+			t.Errorf("the head is built on the base:\n%s", stdout)
+		}
 	})
 	data, err := os.ReadFile(filepath.Join(out, "check.json"))
 	if err != nil {
@@ -285,7 +291,8 @@ func TestCheckAgainst(t *testing.T) {
 	}
 }
 
-// TestCheckGain is the same the other way round: it is told, and fails nothing.
+// TestCheckGain is the same the other way round: it is told, and fails nothing. The
+// base has a commit that the head has not, which is told, too.
 func TestCheckGain(t *testing.T) {
 	dir := repository(t)
 	t.Setenv("GITHUB_ACTIONS", "true")
@@ -297,11 +304,17 @@ func TestCheckGain(t *testing.T) {
 		if !strings.Contains(stderr, "::notice title=Gain::broadcast echo, 1 client on rawws: bytes down is better: 212 instead of 213") {
 			t.Errorf("no annotation: %s", stderr)
 		}
+		for _, out := range []string{stdout, stderr} {
+			if words := strings.Join(strings.Fields(out), " "); !strings.Contains(words, "the head is not built on the base") || !strings.Contains(words, "compare check -against $(git merge-base waste HEAD)") {
+				t.Errorf("not told: %s", out)
+			}
+		}
 	})
 }
 
 // TestCheckWith measures the tree against itself with the present version of a
-// library, which is in the cache of modules.
+// library, which is in the cache of modules. Nothing that decides is measured:
+// if all else is too noisy it does not say that there is no regression.
 func TestCheckWith(t *testing.T) {
 	dir := repository(t)
 	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
@@ -313,11 +326,254 @@ func TestCheckWith(t *testing.T) {
 		t.Fatal("go.mod does not name the library")
 	}
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-with", "github.com/gorilla/websocket@"+string(m[1]), "-stack", "rawws", "-case", "connect", "-pairs", "6")
-		if status != exitOK || !strings.Contains(stdout, "these are the present versions") || !strings.Contains(stdout, "no regression: github.com/gorilla/websocket@") {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		status, stdout, stderr := compare(t, "check", "-with", "github.com/gorilla/websocket@"+string(m[1]), "-stack", "rawws", "-case", "connect", "-pairs", "6", "-format", "json")
+		var r regress.Report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK {
+			t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
+		}
+		if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "these are the present versions") }) {
+			t.Errorf("notes %q", r.Notes)
+		}
+		want := regress.Inconclusive
+		for _, f := range r.Findings {
+			if f.Kind == regress.Paired && f.Outcome != regress.Noisy && f.Outcome != regress.TooFew {
+				want = regress.NoRegression
+			}
+		}
+		if r.Answer != want || len(r.Findings) < 4 {
+			t.Errorf("%s, want %s:\n%s", r.Answer, want, stdout)
 		}
 	})
+}
+
+// TestCheckOther measures another version of a library, where it can be had, in a
+// tree with a change.
+func TestCheckOther(t *testing.T) {
+	dir := repository(t)
+	if err := os.WriteFile(filepath.Join(dir, "note.txt"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(filepath.Join(dir, "note.txt"))
+	unchanged(t, dir, func() {
+		status, stdout, stderr := compare(t, "check", "-with", "github.com/gorilla/websocket@v1.5.1", "-stack", "rawws,rawws-node", "-case", "connect", "-pairs", "6")
+		if strings.Contains(stderr, checkout.ErrFetch.Error()) {
+			if status != exitError {
+				t.Errorf("exit status %d", status)
+			}
+			t.Skipf("it cannot be had here: %s", stderr)
+		}
+		if status != exitOK && status != exitRegression {
+			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		}
+		words := strings.Join(strings.Fields(stdout), " ")
+		for _, want := range []string{"=> v1.5.1", "not compared: rawws-node: -with is for Go modules", "the tree is dirty: both sides are the tree as it is, with the changes to note.txt"} {
+			if !strings.Contains(words, want) {
+				t.Errorf("stdout lacks %q:\n%s", want, stdout)
+			}
+		}
+	})
+}
+
+// TestCheckLess has a base that lacks one of the stacks that nobody has named: the
+// others are compared, and the answer is not that there is no regression.
+func TestCheckLess(t *testing.T) {
+	dir := repository(t)
+	t.Setenv("GITHUB_ACTIONS", "true")
+	unchanged(t, dir, func() {
+		status, stdout, stderr := compare(t, "check", "-against", lessTag, "-case", "connect", "-pairs", "6")
+		const want = "not compared: rawws: the base has no such cell, or it does not start: "
+		if status != exitOK || !strings.HasPrefix(stdout, "inconclusive: ") || !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) ||
+			!strings.Contains(stdout, "exact figures that are the same: 3") {
+			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		}
+		if !strings.Contains(stderr, "::warning title=Inconclusive::"+want) {
+			t.Errorf("no annotation: %s", stderr)
+		}
+	})
+}
+
+// TestCheckReconnect measures a case in pairs that a run looks at once.
+func TestCheckReconnect(t *testing.T) {
+	dir := repository(t)
+	unchanged(t, dir, func() {
+		status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-scenario", "reconnect", "-case", "reset", "-stack", "rawws-reconnect", "-pairs", "6", "-format", "json")
+		var r regress.Report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK {
+			t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
+		}
+		units := make(map[string]int)
+		for _, f := range r.Findings {
+			if f.Series == "Reconnect/case=reset/clients=8/rate=10" && f.Screen != nil {
+				units[f.Unit] = len(f.Screen.Base)
+			}
+		}
+		if units["detect-sec"] < 5 || units["recover-sec"] < 5 || len(units) != 2 {
+			t.Errorf("pairs by unit %v:\n%s%s", units, stdout, stderr)
+		}
+	})
+}
+
+// chosen is what a check measures, by scenario, and on which stacks.
+func chosen(scenario, list, stack string, goOnly bool) (cases map[string][]scenarios.Case, stacks []string, err error) {
+	k := newChecker(&call{})
+	k.asked = stack != ""
+	if k.parts, err = k.chooseCases(scenario, list); err != nil {
+		return nil, nil, err
+	}
+	of, err := k.chooseStacks(scenario, stack, goOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	cases = make(map[string][]scenarios.Case)
+	for _, p := range k.parts {
+		cases[p.Scenario.Name()] = p.Cases
+	}
+	for _, s := range of {
+		stacks = append(stacks, s.Name)
+	}
+	return cases, stacks, nil
+}
+
+// TestCheckChoice chooses what is documented, and measures it in every round, each
+// cell alone.
+func TestCheckChoice(t *testing.T) {
+	text, err := os.ReadFile("../../docs/check.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := 0
+	for _, span := range regexp.MustCompile("`(?:compare check )?(-[^`]*)`").FindAllStringSubmatch(string(text), -1) {
+		values := map[string]string{"-scenario": defaultScenario}
+		fields := strings.Fields(span[1])
+		for i, f := range fields[:len(fields)-1] {
+			if slices.Contains([]string{"-scenario", "-case", "-stack"}, f) {
+				values[f] = fields[i+1]
+				documented++
+			}
+		}
+		cases, stacks, err := chosen(values["-scenario"], values["-case"], values["-stack"], strings.Contains(span[1], "-with"))
+		if err != nil || len(cases) == 0 || len(stacks) == 0 {
+			t.Errorf("%s: %v, %v, %v", span[0], cases, stacks, err)
+		}
+		for name, list := range cases {
+			for _, c := range list {
+				if c.Once || c.SideBySide() > 1 || c.Shared {
+					t.Errorf("%s: %s of %s is not measured like others: %+v", span[0], c.Name, name, c)
+				}
+			}
+		}
+	}
+	if documented < 5 {
+		t.Errorf("the guide names scenarios, cases and stacks %d times", documented)
+	}
+	for _, tt := range []struct{ scenario, list, stack, want, stacks string }{
+		{defaultScenario, "", "", "echo steady saturation connect", "rawws sio rawws-node sio-node"},
+		{defaultScenario, "idle", "rawws", "idle", "rawws"},
+		{defaultScenario, "echo,slow-reader", "rawws,rawws-resume,sio-js4-reconnect", "echo", "rawws"},
+		{"reconnect", "", "rawws,sio-reconnect,sio-js4-reconnect,rawws-polling", "reset silent restart jitter deploy", "rawws sio-reconnect"},
+		{"reconnect", "storm,stall", "rawws-reconnect", "storm", "rawws-reconnect"},
+		{"fallback", "", "sio-node,flash,rawws-browser", "wire echo crowd", "sio-node"},
+		{"proxy", "rooms", "sio", "rooms", "sio"},
+	} {
+		cases, stacks, err := chosen(tt.scenario, tt.list, tt.stack, false)
+		var names []string
+		for _, c := range cases[tt.scenario] {
+			names = append(names, c.Name)
+		}
+		if got := strings.Join(names, " "); err != nil || got != tt.want || strings.Join(stacks, " ") != tt.stacks {
+			t.Errorf("%s %s %s: %s on %s, %v", tt.scenario, tt.list, tt.stack, got, stacks, err)
+		}
+	}
+}
+
+// TestRepeatable holds which cases that are looked at once can be checked against
+// what is recorded of them: those with a figure that is judged in pairs.
+func TestRepeatable(t *testing.T) {
+	files, err := filepath.Glob("../../results/*/run.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	once := make(map[string]map[string]bool) // by scenario and case
+	for _, sc := range bench.Scenarios() {
+		once[sc.Name()] = make(map[string]bool)
+		for _, p := range []scenarios.Profile{scenarios.Quick, scenarios.Full} {
+			for _, c := range sc.Cases(p) {
+				once[sc.Name()][c.Name] = once[sc.Name()][c.Name] || c.Once
+			}
+		}
+	}
+	line := regexp.MustCompile(`^Benchmark([A-Za-z]+)/case=([^/]+)/`)
+	paired := make(map[[2]string]bool) // whether a case has such a figure
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for l := range strings.Lines(string(text)) {
+			m := line.FindStringSubmatch(l)
+			if m == nil || !once[strings.ToLower(m[1])][m[2]] {
+				continue
+			}
+			key := [2]string{strings.ToLower(m[1]), m[2]}
+			paired[key] = paired[key] || slices.ContainsFunc(strings.Fields(l), func(f string) bool {
+				u, known := regress.UnitOf(f)
+				return known && u.Kind == regress.Paired
+			})
+		}
+	}
+	if len(paired) < 10 {
+		t.Errorf("cases that are looked at once and recorded: %v", paired)
+	}
+	for key, has := range paired {
+		if _, can := inPairs(key[0], scenarios.Case{Name: key[1], Once: true}); can != has {
+			t.Errorf("%s of %s: can be checked %t, and has a figure that is judged %t", key[1], key[0], can, has)
+		}
+	}
+}
+
+// TestAdapted takes as many pairs as were asked for, and fewer of what has many
+// samples only where nothing was.
+func TestAdapted(t *testing.T) {
+	goStack, nodeStack := scenarios.Stack{Server: scenarios.Program{Go: "x"}}, scenarios.Stack{Server: scenarios.Program{Node: "x"}}
+	for _, tt := range []struct {
+		c             scenarios.Case
+		s             scenarios.Stack
+		exactly       bool
+		pairs, repeat int
+	}{
+		{scenarios.Case{Rate: 1}, goStack, false, 20, repeats},
+		{scenarios.Case{Rate: 1}, nodeStack, false, 10, 0},
+		{scenarios.Case{Samples: 20}, goStack, false, minPairs, 0},
+		{scenarios.Case{Samples: 20}, goStack, true, 20, 0},
+		{scenarios.Case{Samples: 20}, nodeStack, true, 10, 0},
+		{scenarios.Case{Rate: 10, Timers: scenarios.Timers{Limit: 1}}, goStack, false, 20, 0},
+	} {
+		k := newChecker(&call{})
+		k.plan(20, 1)
+		k.exactly = tt.exactly
+		if c, n := k.adapted(tt.c, tt.s); n != tt.pairs || c.Repeats != tt.repeat {
+			t.Errorf("%+v on %+v, exactly %t: %d pairs, %d times", tt.c, tt.s.Server, tt.exactly, n, c.Repeats)
+		}
+	}
+}
+
+// TestPackagesOf finds the packages of all stacks with an end in Go.
+func TestPackagesOf(t *testing.T) {
+	for _, s := range bench.Stacks() {
+		got := packagesOf([]scenarios.Stack{s})
+		if want := s.Server.Go != "" || s.Client.Go != ""; (len(got) > 0) != want {
+			t.Errorf("%s: %q", s.Name, got)
+		}
+		for _, name := range got {
+			folder, ours := strings.CutPrefix(name, "wsvsio/")
+			if info, err := os.Stat(filepath.Join("../..", folder)); !ours || err != nil || !info.IsDir() {
+				t.Errorf("%s: %s: %v", s.Name, name, err)
+			}
+		}
+	}
+	if got := packagesOf(bench.Stacks()); !slices.Contains(got, "wsvsio/rawws") || !slices.Contains(got, "wsvsio/sio") || !slices.Contains(got, "wsvsio/internal/floor") {
+		t.Errorf("%q", got)
+	}
 }
 
 func TestCheckBadInput(t *testing.T) {
@@ -329,13 +585,19 @@ func TestCheckBadInput(t *testing.T) {
 	}{
 		{"unknown ref", "-against nowhere", exitUsage, []string{`"nowhere" names no commit`}},
 		{"an option for a ref", "-against --all", exitUsage, []string{`"--all" names no commit`}},
+		{"what is not HEAD", "-against ^HEAD", exitUsage, []string{`"^HEAD" names no commit`}},
 		{"a base that does not build", "-against " + bustTag, exitError, []string{"does not build", "undefined: nothing"}},
 		{"a base with an older protocol", "-against " + oldTag, exitError, []string{"cannot be measured with the harness of the head", "speaks control protocol 0, not 1"}},
 		{"a base without the cell", "-against " + lessTag, exitError, []string{"has no such cell", `no program "rawws"`}},
 		{"no version", "-with github.com/gorilla/websocket", exitUsage, []string{"want MODULE@VERSION"}},
-		{"no module of ours", "-with example.com/nothing@v1.0.0", exitUsage, []string{"uses no module example.com/nothing"}},
+		{"no module of ours", "-with example.com/nothing@v1.0.0", exitUsage, []string{"use no module example.com/nothing"}},
+		{"a module of the harness", "-with github.com/alicebob/miniredis/v2@v2.40.0", exitUsage, []string{"the servers and clients that are measured use no module github.com/alicebob/miniredis/v2; they use ", "github.com/gorilla/websocket"}},
+		{"a module of the other side", "-with github.com/googollee/go-socket.io@v1.7.0", exitUsage, []string{"use no module github.com/googollee/go-socket.io"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			summary := filepath.Join(t.TempDir(), "summary.md")
+			t.Setenv("GITHUB_ACTIONS", "true")
+			t.Setenv("GITHUB_STEP_SUMMARY", summary)
 			unchanged(t, dir, func() {
 				status, stdout, stderr := compare(t, append([]string{"check", "-stack", "rawws", "-case", "echo", "-pairs", "6"}, strings.Fields(tt.args)...)...)
 				if status != tt.status || stdout != "" {
@@ -346,8 +608,23 @@ func TestCheckBadInput(t *testing.T) {
 						t.Errorf("stderr lacks %q:\n%s", want, stderr)
 					}
 				}
+				text, err := os.ReadFile(summary)
+				if strings.Count(stderr, "::error title=Not checked::") != 1 || err != nil || strings.Count(string(text), "## not checked\n\n- ") != 1 {
+					t.Errorf("GitHub Actions is not told: %v, %s\n%s", err, text, stderr)
+				}
 			})
 		})
+	}
+}
+
+// TestCheckEmpty has nothing where a value belongs, as an unset variable leaves it.
+func TestCheckEmpty(t *testing.T) {
+	for _, flag := range []string{"-against", "-baseline", "-with"} {
+		for _, args := range [][]string{{"check", flag, ""}, {"check", flag + "="}} {
+			if status, stdout, stderr := compare(t, args...); status != exitUsage || stdout != "" || !strings.Contains(stderr, flag+" is empty") {
+				t.Errorf("%q: exit status %d, %q, %q", args, status, stdout, stderr)
+			}
+		}
 	}
 }
 

@@ -21,7 +21,9 @@
 //
 // Results go to standard output, progress and warnings to standard error. The
 // exit status is 0 if all went well, 1 after an error, 2 after a wrong use, 3
-// if compare check found a regression and 130 after an interrupt; what was measured until then is in the run's folder.
+// if compare check found a regression and 130 after an interrupt, or the end of the
+// terminal; what was measured until then is in the run's folder, or in the report
+// of a check.
 package main
 
 import (
@@ -56,8 +58,14 @@ func main() {
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
+		// Whoever reads what is printed may have ended by the same signal: to
+		// write to nobody must not end this before it has tidied up.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		fmt.Fprintln(os.Stderr, "\nstopping when this is finished; once more ends it at once")
 		close(stop)
 		<-signals

@@ -2,10 +2,14 @@ package checkout
 
 import (
 	"context"
+	"debug/buildinfo"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,10 +75,18 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: %+v, %v", ref, c, err)
 		}
 	}
-	for _, ref := range []string{"", "nowhere", "HEAD~5", "--all", "-h", "HEAD:file", "a b", "@{u}"} {
+	for _, ref := range []string{"", "nowhere", "HEAD~5", "--all", "-h", "HEAD:file", "a b", "@{u}", "^HEAD", "HEAD^@", "HEAD~1..HEAD"} {
 		if c, err := r.Resolve(t.Context(), ref); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: %+v, %v", ref, c, err)
 		}
+	}
+	// A user has signatures shown, and the commit has one that says nothing.
+	git(t, root, "config", "log.showSignature", "true")
+	lines, message, _ := strings.Cut(git(t, root, "cat-file", "commit", "HEAD"), "\n\n")
+	file := filepath.Join(t.TempDir(), "signed")
+	put(t, lines+"\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n none\n -----END PGP SIGNATURE-----\n\n"+message+"\n", file)
+	if c, err := r.Resolve(t.Context(), git(t, root, "hash-object", "-t", "commit", "-w", file)); err != nil || c.Subject != "commit two" {
+		t.Errorf("a signed commit: %+v, %v", c, err)
 	}
 	shallow := filepath.Join(t.TempDir(), "shallow")
 	git(t, root, "clone", "--quiet", "--depth=1", "file://"+root, shallow)
@@ -87,8 +99,64 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestWithin asks what a commit is built on, also where the clone does not know.
+func TestWithin(t *testing.T) {
+	r, root := newRepository(t, "")
+	git(t, root, "checkout", "--quiet", "-b", "other", "HEAD~1")
+	git(t, root, "commit", "--quiet", "--allow-empty", "--message", "beside")
+	git(t, root, "checkout", "--quiet", "-")
+	resolve := func(r *Repository, ref string) Commit {
+		t.Helper()
+		c, err := r.Resolve(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	now := resolve(r, "HEAD")
+	for ref, want := range map[string]bool{"HEAD": true, "HEAD~1": true, "other": false, "other~1": true} {
+		if got, err := r.Within(t.Context(), resolve(r, ref), now); err != nil || got != want {
+			t.Errorf("%s: %t, %v", ref, got, err)
+		}
+	}
+	if got, err := r.Within(t.Context(), now, resolve(r, "HEAD~1")); err != nil || got {
+		t.Errorf("HEAD is in what it is built on: %t, %v", got, err)
+	}
+	if _, err := r.Within(t.Context(), Commit{ID: strings.Repeat("1", 40)}, now); err == nil {
+		t.Error("a commit that there is not is no error")
+	}
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	git(t, root, "clone", "--quiet", "--depth=1", "--no-single-branch", "file://"+root, shallow)
+	s, err := Open(t.Context(), shallow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Within(t.Context(), resolve(s, "origin/other"), resolve(s, "HEAD")); err != nil || !got {
+		t.Errorf("in a shallow clone: %t, %v", got, err)
+	}
+}
+
+// TestForeign takes what git itself calls foreign out of the environment.
+func TestForeign(t *testing.T) {
+	_, root := newRepository(t, "")
+	names := strings.Fields(git(t, root, "rev-parse", "--local-env-vars"))
+	if len(names) == 0 {
+		t.Fatal("git names none")
+	}
+	for _, name := range names {
+		t.Setenv(name, "x")
+	}
+	for _, v := range environment() {
+		if name, _, _ := strings.Cut(v, "="); slices.Contains(names, name) {
+			t.Errorf("%s is left", v)
+		}
+	}
+}
+
 func TestChanges(t *testing.T) {
 	r, root := newRepository(t, "")
+	// That is for status as a user reads it.
+	git(t, root, "config", "status.showUntrackedFiles", "no")
 	if files, err := r.Changes(t.Context()); err != nil || len(files) > 0 {
 		t.Fatalf("%q, %v", files, err)
 	}
@@ -238,34 +306,112 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// TestWith looks at what is asked for before anything is fetched.
-func TestWith(t *testing.T) {
-	for _, bad := range []string{"", "x", "@v1", "github.com/gorilla/websocket", "github.com/gorilla/websocket@", "-x@v1", "example.com/none@v1.0.0"} {
-		changes, err := With(t.Context(), "../..", t.TempDir(), filepath.Join(t.TempDir(), "out"), []string{bad})
-		if !errors.Is(err, ErrModule) {
-			t.Errorf("%q: %v, %v", bad, changes, err)
+// measured are packages of this module with servers and clients.
+var measured = []string{"./rawws", "./sio"}
+
+// library is one that they use.
+const library = "github.com/gorilla/websocket"
+
+// TestInUse looks at what is asked for before anything is fetched.
+func TestInUse(t *testing.T) {
+	for _, bad := range []string{"", "x", "@v1", library, library + "@", "-x@v1", "example.com/none@v1.0.0",
+		"github.com/alicebob/miniredis/v2@v2.40.0", // the harness does
+	} {
+		if err := InUse(t.Context(), "../..", []string{library + "@v1.5.3", bad}, measured); !errors.Is(err, ErrModule) {
+			t.Errorf("%q: %v", bad, err)
 		}
 	}
+	if err := InUse(t.Context(), "../..", []string{library + "@v1.5.3"}, measured); err != nil {
+		t.Error(err)
+	}
+	const other = "github.com/googollee/go-socket.io@v1.7.0"
+	if err := InUse(t.Context(), "../..", []string{other}, measured[:1]); !errors.Is(err, ErrModule) || !strings.Contains(err.Error(), "use no module github.com/googollee/go-socket.io; they use ") || !strings.Contains(err.Error(), library) {
+		t.Errorf("of another package: %v", err)
+	}
+}
+
+// TestWith builds with the present version of a library, which is in the cache of
+// modules.
+func TestWith(t *testing.T) {
 	before, err := os.ReadFile("../../go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The present version is in the cache of modules.
-	present := "github.com/gorilla/websocket"
-	versions, err := modules(t.Context(), "../..")
+	versions, err := modules(t.Context(), "../..", measured)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	changes, err := With(t.Context(), "../..", t.TempDir(), out, []string{present + "@" + versions[present]})
+	changes, err := With(t.Context(), "../..", t.TempDir(), out, []string{library + "@" + versions[library]})
 	if err != nil || len(changes) > 0 {
 		t.Errorf("the present version: %v, %v", changes, err)
 	}
-	if _, err := os.Stat(out); err != nil {
+	version, err := GoVersion(out)
+	if err != nil {
 		t.Error(err)
+	}
+	if want, err := run(t.Context(), "../..", "go", "env", "GOVERSION"); err != nil || strings.TrimSpace(want) != version {
+		t.Errorf("built with %q, want %q, %v", version, want, err)
 	}
 	if after, err := os.ReadFile("../../go.mod"); err != nil || string(after) != string(before) {
 		t.Errorf("go.mod has changed: %v", err)
+	}
+	if _, err := GoVersion("checkout_test.go"); err == nil {
+		t.Error("a file that is no program has been built")
+	}
+}
+
+// TestOther builds with another version of a library, where it can be had.
+func TestOther(t *testing.T) {
+	const other = "v1.5.1"
+	versions, err := modules(t.Context(), "../..", measured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	changes, err := With(t.Context(), "../..", t.TempDir(), out, []string{library + "@" + other})
+	if errors.Is(err, ErrFetch) {
+		t.Skipf("it cannot be had here: %v", err)
+	}
+	if err != nil || !slices.Contains(changes, library+" "+versions[library]+" => "+other) {
+		t.Fatalf("%q, %v", changes, err)
+	}
+	info, err := buildinfo.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return m.Path == library && m.Version == other }) {
+		t.Errorf("the program is not built with it: %v", info.Deps)
+	}
+}
+
+// TestFetch tells a version that does not exist from one that could not be asked
+// for.
+func TestFetch(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int // of a proxy that answers all questions alike; 0 has it gone
+		want   error
+	}{
+		"does not exist":        {http.StatusNotFound, ErrModule},
+		"taken back":            {http.StatusGone, ErrModule},
+		"the proxy fails":       {http.StatusInternalServerError, ErrFetch},
+		"there is no proxy":     {0, ErrFetch},
+		"nobody may ask for it": {http.StatusForbidden, ErrFetch},
+	} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tt.status) }))
+		if tt.status == 0 {
+			proxy.Close()
+		}
+		for _, v := range [][2]string{{"GOPROXY", proxy.URL}, {"GOSUMDB", "off"}, {"GOPRIVATE", ""}, {"GONOPROXY", ""}, {"NO_PROXY", "127.0.0.1"}} {
+			t.Setenv(v[0], v[1])
+		}
+		for _, version := range []string{"v1.5.999", "v1.99"} {
+			changes, err := With(t.Context(), "../..", t.TempDir(), filepath.Join(t.TempDir(), "out"), []string{library + "@" + version})
+			if !errors.Is(err, tt.want) || errors.Is(err, ErrModule) && errors.Is(err, ErrFetch) {
+				t.Errorf("%s, %s: %v, %v", name, version, changes, err)
+			}
+		}
+		proxy.Close()
 	}
 }
 

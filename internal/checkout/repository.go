@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,8 +41,9 @@ func Open(ctx context.Context, root string) (*Repository, error) {
 
 // Resolve returns the commit that something names.
 func (r *Repository) Resolve(ctx context.Context, ref string) (Commit, error) {
-	// What looks like an option would be taken for one.
-	if ref == "" || strings.HasPrefix(ref, "-") {
+	// What looks like an option would be taken for one, and ^HEAD for all that is
+	// not HEAD.
+	if ref == "" || strings.HasPrefix(ref, "-") || strings.HasPrefix(ref, "^") {
 		return Commit{}, fmt.Errorf("%q %w", ref, ErrUnknown)
 	}
 	id, err := run(ctx, r.root, "git", "rev-parse", "--verify", "--quiet", ref+"^{commit}")
@@ -50,22 +52,44 @@ func (r *Repository) Resolve(ctx context.Context, ref string) (Commit, error) {
 			return Commit{}, err
 		}
 		hint := ""
-		if shallow, _ := run(ctx, r.root, "git", "rev-parse", "--is-shallow-repository"); strings.TrimSpace(shallow) == "true" {
+		if r.shallow(ctx) {
 			hint = "; this clone is shallow: git fetch --unshallow"
 		}
 		return Commit{}, fmt.Errorf("%q %w%s", ref, ErrUnknown, hint)
 	}
 	c := Commit{ID: strings.TrimSpace(id)}
-	subject, err := run(ctx, r.root, "git", "show", "--no-patch", "--format=%s", c.ID)
+	// Of a user who has signatures shown the subject would begin with one.
+	subject, err := run(ctx, r.root, "git", "-c", "log.showSignature=false", "show", "--no-patch", "--format=%s", c.ID)
 	c.Subject = strings.TrimSpace(subject)
 	return c, err
+}
+
+// Within reports whether a commit is among those that another one is built on, or
+// is that one. Of a shallow clone it is not known, and told as if it were.
+func (r *Repository) Within(ctx context.Context, c, of Commit) (bool, error) {
+	_, err := run(ctx, r.root, "git", "merge-base", "--is-ancestor", c.ID, of.ID)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return r.shallow(ctx), nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s among what %s is built on: %w", c.Short(), of.Short(), err)
+	}
+	return true, nil
+}
+
+// shallow reports whether the clone lacks older commits.
+func (r *Repository) shallow(ctx context.Context) bool {
+	said, _ := run(ctx, r.root, "git", "rev-parse", "--is-shallow-repository")
+	return strings.TrimSpace(said) == "true"
 }
 
 // Changes returns the files that are not as in HEAD, those that git does not
 // know among them.
 func (r *Repository) Changes(ctx context.Context) ([]string, error) {
-	// Without the option git would write the index anew.
-	text, err := run(ctx, r.root, "git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--", ".")
+	// Without the first option git would write the index anew, and without
+	// --untracked-files a user's settings would say which files are told.
+	text, err := run(ctx, r.root, "git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", ".")
 	if err != nil {
 		return nil, fmt.Errorf("look for changes: %w", err)
 	}

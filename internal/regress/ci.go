@@ -7,20 +7,17 @@ import (
 	"strings"
 
 	"wsvsio/internal/record"
+	"wsvsio/internal/report"
 )
 
 // Annotations writes what a reader of a change must see as workflow commands
-// of GitHub Actions, a line each: what is worse is an error, an inconclusive
-// answer a warning, what is better a notice. See "Workflow commands for GitHub
-// Actions" in its documentation.
+// of GitHub Actions, a line each: what is worse, was not measured or ended early
+// is an error, what makes the answer inconclusive a warning, what is better a
+// notice. See "Workflow commands for GitHub Actions" in its documentation.
 func (r *Report) Annotations(w io.Writer) error {
 	for _, f := range r.Findings {
-		level := "notice"
-		switch f.Outcome {
-		case Worse:
-			level = "error"
-		case Better:
-		default:
+		level, title := f.Outcome.annotation()
+		if level == "" {
 			continue
 		}
 		c := f.cells()
@@ -28,28 +25,60 @@ func (r *Report) Annotations(w io.Writer) error {
 		if c[6] != "-" {
 			text += " (95 % interval " + c[6] + ")"
 		}
-		if err := annotate(w, level, f.Outcome.title(), text); err != nil {
+		if err := annotate(w, level, title, text); err != nil {
 			return err
 		}
 	}
-	if text := r.noise(); text != "" {
-		if err := annotate(w, "warning", "Inconclusive", text); err != nil {
-			return err
-		}
-	}
-	for _, text := range r.Failures {
-		if err := annotate(w, "error", "Not measured", text); err != nil {
-			return err
+	for _, group := range []struct {
+		level, title string
+		texts        []string
+	}{
+		{"warning", "Inconclusive", r.doubts()},
+		{"error", "Not measured", r.Failures},
+		{"error", "Partial", r.ended()},
+	} {
+		for _, text := range group.texts {
+			if err := annotate(w, group.level, group.title, text); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (o Outcome) title() string {
-	if o == Worse {
-		return "Regression"
+// annotation is the level at which an outcome is annotated and under which title;
+// "" if it is not.
+func (o Outcome) annotation() (level, title string) {
+	switch o {
+	case Worse:
+		return "error", "Regression"
+	case Better:
+		return "notice", "Gain"
+	case NowInexact:
+		return "warning", "No longer exact"
 	}
-	return "Gain"
+	return "", ""
+}
+
+// ended says that the check ended early, if it did.
+func (r *Report) ended() []string {
+	if r.Partial == "" {
+		return nil
+	}
+	return []string{"not everything was measured: " + r.Partial}
+}
+
+// NotChecked is what is told instead of a report where nothing was compared.
+type NotChecked struct{ Why error }
+
+// Markdown writes it as GitHub-flavoured Markdown.
+func (n NotChecked) Markdown(w io.Writer) error {
+	return report.Sheet{Title: "not checked", Notes: []string{inLine(n.Why.Error())}}.Markdown(w)
+}
+
+// Annotations writes it as a workflow command of GitHub Actions.
+func (n NotChecked) Annotations(w io.Writer) error {
+	return annotate(w, "error", "Not checked", n.Why.Error())
 }
 
 // What a workflow command cannot have in its text, and in its properties.

@@ -10,18 +10,22 @@
 // better. With two dozen figures a run a single test at 5 % raises a false
 // alarm in almost half of the runs, the confirmed one in a hundredth.
 //
-// A figure that did not fire is only as good as what would have fired. That is
-// taken from the interval of the ratio: the shift that batches of this noise
-// find four times in five (see [Finds]). Where it is above [MostFinds] the
+// A figure that did not fire is only as good as what would have been called
+// worse. That is taken from the interval of the ratio: the shift at which both
+// batches fire four times in five (see [Finds]). Where it is above [MostFinds] the
 // figure is too noisy, and if it is a deciding one, so is the answer:
 // inconclusive. Latencies do not decide, for on a shared machine they are
 // largely the neighbours'; they can fire nevertheless. What decides is CPU per
-// message, and how long a client takes to notice and to come back.
+// message, and how long a client takes to notice and to come back. Where none of
+// these is measured the answer is inconclusive if all other pairs are too noisy,
+// and wherever something fired whose second batch could not be measured.
 //
 // # What does not
 //
 // Bytes and requests are exact where the transport is websocket only: any
-// difference is one. Allocations are nearly so: they differ if they are apart
-// by more than [Limit] allows, absolutely and relatively, which is above what a
-// garbage collection in the window adds.
+// difference is one. Should they vary all the same, they differ if no value of one
+// side is among the other's; if only the head's vary the answer is inconclusive,
+// for the change may be why. Allocations are nearly exact: they differ if they are
+// apart by more than both limits of their [Unit], the absolute and the relative one,
+// which are above what a garbage collection in the window adds.
 package regress

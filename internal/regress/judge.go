@@ -1,9 +1,11 @@
 package regress
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"wsvsio/internal/record"
 	"wsvsio/internal/stats"
@@ -14,6 +16,7 @@ const (
 	Alpha     = 0.05
 	MinShift  = 0.05
 	MostFinds = 0.20
+	Confirms  = 2 // times the pairs of the first batch that the second has
 )
 
 // rule is that of each of the two batches.
@@ -108,7 +111,15 @@ const (
 	Unconfirmed Outcome = "not confirmed" // it fired once, and not again
 	Noisy       Outcome = "too noisy"     // for what it would have to find
 	TooFew      Outcome = "too few pairs"
-	Inexact     Outcome = "not exact" // though it should be: it says nothing
+	Inexact     Outcome = "not exact" // though it should be, on both sides or the base's: it says nothing
+
+	// NowInexact is of a figure that does not vary in the base, and does in the
+	// head, which had the base's value, too. It may be chance, or the change.
+	NowInexact Outcome = "no longer exact"
+
+	// Unrepeated is of one that fired, and of which the second batch could not
+	// be measured.
+	Unrepeated Outcome = "could not be confirmed"
 )
 
 // Batch is one batch of pairs and what it shows, or two samples that were
@@ -121,7 +132,7 @@ type Batch struct {
 	Low   float64 `json:"low,omitempty"`  // its interval; both 0 if there are too few pairs
 	High  float64 `json:"high,omitempty"` //
 	P     float64 `json:"p"`              // Wilcoxon, two-sided
-	Finds float64 `json:"finds"`          // the relative shift that it finds four times in five; 0 if there are too few pairs
+	Finds float64 `json:"finds"`          // the relative shift that is found and confirmed four times in five; 0 if there are too few pairs
 	Fired bool    `json:"fired"`
 }
 
@@ -133,6 +144,10 @@ type Finding struct {
 
 	Base float64 `json:"base"` // median, of the batch that decides
 	Head float64 `json:"head"`
+
+	// The least and the most of an exact figure that varies all the same.
+	BaseRange [2]float64 `json:"baseRange,omitzero"`
+	HeadRange [2]float64 `json:"headRange,omitzero"`
 
 	Screen  *Batch `json:"screen,omitempty"`
 	Confirm *Batch `json:"confirm,omitempty"` // only if the first fired
@@ -160,32 +175,59 @@ const (
 	quantilePower = 0.841621
 )
 
-// Finds returns the relative shift that a batch of such noise finds with a
-// probability of 80 %, by the interval of its ratio: the estimate must be as
-// far from one as half the interval is wide, and as MinShift, and a bit more, so
-// as not to miss it by bad luck.
-func Finds(r stats.Ratio) float64 {
-	half := math.Log(r.High/r.Low) / 2
-	return math.Expm1(max(math.Log1p(MinShift), half) + half*quantilePower/quantile95)
+// Finds returns the relative shift that the whole rule finds with a probability
+// of 80 %, where the first batch is as noisy as the interval of its ratio says:
+// the first must fire, and the second, whose standard error is smaller by the
+// root of Confirms, must fire, too.
+func Finds(r stats.Ratio) float64 { return finds(math.Log(r.High/r.Low) / 2) }
+
+// finds is Finds of a first batch whose interval has that half width, on
+// logarithms. It is where the product of both probabilities is the power.
+func finds(half float64) float64 {
+	low := math.Log1p(MinShift)
+	if half <= 0 {
+		return math.Expm1(low) // without noise it is what counts
+	}
+	second := half / math.Sqrt(Confirms)
+	high := max(low, half) + 5*half // where both fire as good as always
+	for range 60 {
+		middle := (low + high) / 2
+		if fires(middle, half)*fires(middle, second) < power {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return math.Expm1(high)
 }
 
-// batch judges what was measured, in pairs or apart.
-func (u Unit) batch(base, head []float64) (*Batch, error) {
+// fires is the probability that a batch fires at a shift: that the estimate is as
+// far from none as half the interval is wide, and as MinShift. All of these are on
+// logarithms, on which the estimate is taken to be normal.
+func fires(shift, half float64) float64 {
+	least := max(math.Log1p(MinShift), half)
+	return math.Erfc((least-shift)*quantile95/half/math.Sqrt2) / 2
+}
+
+// batch judges what was measured, in pairs or apart, so many times as much as
+// for a first batch.
+func (u Unit) batch(base, head []float64, times float64) (*Batch, error) {
 	if u.Kind == Stored {
 		return unpaired(base, head)
 	}
-	return batch(base, head)
+	return batch(base, head, times)
 }
 
 // batch judges pairs.
-func batch(base, head []float64) (*Batch, error) {
+func batch(base, head []float64, times float64) (*Batch, error) {
 	r, err := stats.Compare(head, base)
 	if err != nil {
 		return nil, err
 	}
 	b := &Batch{Base: base, Head: head, Ratio: r.Estimate, P: r.P}
 	if r.Confidence > 0 {
-		b.Low, b.High, b.Finds = r.Low, r.High, Finds(r)
+		// A first batch on such a machine is as much wider as it is smaller.
+		b.Low, b.High, b.Finds = r.Low, r.High, finds(math.Sqrt(times)*math.Log(r.High/r.Low)/2)
 		b.Fired = rule.Judge(r) == stats.Different
 	}
 	return b, nil
@@ -214,13 +256,17 @@ func Judge(p Place, base, head []float64) (Finding, error) {
 	switch unit.Kind {
 	case Exact:
 		f.Outcome = byValue(p.Unit, base, head)
+		if varies(base) || varies(head) {
+			f.BaseRange = [2]float64{slices.Min(base), slices.Max(base)}
+			f.HeadRange = [2]float64{slices.Min(head), slices.Max(head)}
+		}
 		return f, nil
 	case Limited:
 		f.Outcome = unit.within(f.Base, f.Head)
 		return f, nil
 	}
 	var err error
-	if f.Screen, err = unit.batch(base, head); err != nil {
+	if f.Screen, err = unit.batch(base, head, 1); err != nil {
 		return f, fmt.Errorf("%v: %w", p, err)
 	}
 	switch {
@@ -240,7 +286,7 @@ func Judge(p Place, base, head []float64) (Finding, error) {
 // Confirmed judges a figure that fired by a fresh batch, too.
 func (f *Finding) Confirmed(base, head []float64) error {
 	unit, _ := UnitOf(f.Unit)
-	b, err := unit.batch(base, head)
+	b, err := unit.batch(base, head, Confirms)
 	if err != nil {
 		return fmt.Errorf("%v: %w", f.Place, err)
 	}
@@ -260,20 +306,30 @@ func (f *Finding) Confirmed(base, head []float64) error {
 	return nil
 }
 
-// byValue judges figures that should not vary.
+// Unmeasured tells a figure that fired that there is no second batch.
+func (f *Finding) Unmeasured() { f.Outcome = Unrepeated }
+
+// varies reports whether figures are not all the same.
+func varies(values []float64) bool {
+	return slices.ContainsFunc(values, func(v float64) bool { return v != values[0] })
+}
+
+// byValue judges figures that should not vary. Where they do, and no value of
+// one side is among the other's, that is a difference nevertheless.
 func byValue(unit string, base, head []float64) Outcome {
-	varies := func(values []float64) bool {
-		return slices.ContainsFunc(values, func(v float64) bool { return v != values[0] })
-	}
+	above, below := slices.Min(head) > slices.Max(base), slices.Max(head) < slices.Min(base)
 	switch {
-	case varies(base) || varies(head):
+	case above || below:
+		if (record.UnitOf(unit).Better == record.Higher) == below {
+			return Worse
+		}
+		return Better
+	case varies(base):
 		return Inexact
-	case base[0] == head[0]:
-		return Same
-	case (record.UnitOf(unit).Better == record.Higher) == (head[0] < base[0]):
-		return Worse
+	case varies(head):
+		return NowInexact
 	}
-	return Better
+	return Same
 }
 
 // within judges figures that may differ by so much.
@@ -301,15 +357,91 @@ const (
 // AnswerOf returns the answer that findings give. What is worse counts however
 // noisy the rest is.
 func AnswerOf(findings []Finding) Answer {
-	answer := NoRegression
 	for _, f := range findings {
-		unit, _ := UnitOf(f.Unit)
-		switch {
-		case f.Outcome == Worse:
+		if f.Outcome == Worse {
 			return Regression
-		case unit.Deciding && (f.Outcome == Noisy || f.Outcome == TooFew):
-			answer = Inconclusive
 		}
 	}
-	return answer
+	if len(doubtful(findings)) > 0 {
+		return Inconclusive
+	}
+	return NoRegression
+}
+
+// doubtful says what of findings makes an answer inconclusive that would be no
+// regression, in words.
+func doubtful(findings []Finding) []string {
+	var why []string
+	if text := noise(findings); text != "" {
+		why = append(why, text)
+	}
+	for _, o := range []struct {
+		outcome Outcome
+		text    string
+	}{
+		{Unrepeated, "fired once and could not be measured again: %s"},
+		{NowInexact, "the same in every pair of the base, and not in the head: %s"},
+	} {
+		var names []string
+		for _, f := range findings {
+			if f.Outcome == o.outcome {
+				names = append(names, f.name())
+			}
+		}
+		if len(names) > 0 {
+			why = append(why, fmt.Sprintf(o.text, strings.Join(names, "; ")))
+		}
+	}
+	return why
+}
+
+// weighty are the findings in pairs whose noise counts: those of units that
+// decide, or all if there are none of these.
+func weighty(findings []Finding) (list []Finding, decide bool) {
+	for _, f := range findings {
+		u, _ := UnitOf(f.Unit)
+		if u.Kind != Paired && u.Kind != Stored {
+			continue
+		}
+		if u.Deciding && !decide {
+			list, decide = nil, true
+		}
+		if u.Deciding == decide {
+			list = append(list, f)
+		}
+	}
+	return list, decide
+}
+
+// noise says that figures would not have shown what they should: one of those
+// that decide, or all where none does. It is "" otherwise.
+func noise(findings []Finding) string {
+	list, decide := weighty(findings)
+	var silent []Finding
+	for _, f := range list {
+		if f.Outcome == Noisy || f.Outcome == TooFew {
+			silent = append(silent, f)
+		}
+	}
+	if len(silent) == 0 || !decide && len(silent) < len(list) {
+		return ""
+	}
+	what := fmt.Sprintf("%d deciding figures", len(silent))
+	if !decide {
+		what = fmt.Sprintf("no deciding figure was measured, and the others in pairs (%d)", len(silent))
+	}
+	worst := slices.MaxFunc(silent, func(a, b Finding) int { return cmp.Compare(a.finds(), b.finds()) })
+	if worst.finds() == 0 {
+		return what + " have too few pairs to say anything"
+	}
+	return fmt.Sprintf("%s are too noisy on this machine: %s would have shown a shift of %.0f %%, and %.0f %% or less is asked for; take more pairs or a quieter machine",
+		what, worst.name(), 100*worst.finds(), 100*MostFinds)
+}
+
+// finds is what would have been found of the figure; 0 if nothing would.
+func (f Finding) finds() float64 {
+	if b := f.Decides(); b != nil {
+		return b.Finds
+	}
+	return 0
 }

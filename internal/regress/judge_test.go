@@ -12,6 +12,7 @@ const (
 	cpu    = "server-cpu-sec/msg"
 	allocs = "server-allocs/msg"
 	wire   = "wire-down-B/msg"
+	p50    = "p50-sec/msg"
 )
 
 // pairs draws figures of both sides, the head's that many times the base's,
@@ -106,15 +107,15 @@ func TestSmallShift(t *testing.T) {
 	}
 }
 
-// TestFinds holds the share in which a shift is found against what was said
-// of it.
+// TestFinds holds the share in which the whole rule, both batches, finds a shift
+// against what was said of it.
 func TestFinds(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 9))
-	const trials = 2000
-	for _, noise := range []float64{0.1, 0.2, 0.4} {
+	const trials, length = 2000, 20
+	for _, noise := range []float64{0.05, 0.1, 0.2, 0.4} {
 		said := 0.0
 		for range trials {
-			base, head := pairs(r, 20, 1, noise)
+			base, head := pairs(r, length, 1, noise)
 			ratio, err := stats.Compare(head, base)
 			if err != nil {
 				t.Fatal(err)
@@ -123,18 +124,41 @@ func TestFinds(t *testing.T) {
 		}
 		found := 0
 		for range trials {
-			base, head := pairs(r, 20, 1+said, noise)
-			b, err := batch(base, head)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if b.Fired && b.Ratio > 1 {
+			if check(t, r, length, 1+said, noise).Outcome == Worse {
 				found++
 			}
 		}
 		if got := float64(found) / trials; math.Abs(got-power) > 0.05 {
-			t.Errorf("noise %.1f: a shift of %.3f is found in %.3f, want %.2f", noise, said, got, power)
+			t.Errorf("noise %.2f: a shift of %.3f is found in %.3f, want %.2f", noise, said, got, power)
 		}
+	}
+}
+
+// TestFindsAlike has a second batch say of the machine what a first one does,
+// though it is larger; and one without noise finds what counts.
+func TestFindsAlike(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	const trials, length = 500, 20
+	said := [2]float64{}
+	for range trials {
+		for i, times := range []int{1, Confirms} {
+			base, head := pairs(r, times*length, 1, 0.2)
+			b, err := batch(base, head, float64(times))
+			if err != nil {
+				t.Fatal(err)
+			}
+			said[i] += b.Finds / trials
+		}
+	}
+	if ratio := said[1] / said[0]; math.Abs(ratio-1) > 0.1 {
+		t.Errorf("a first batch finds %.3f, a second %.3f", said[0], said[1])
+	}
+	base, head := made(8, 1)
+	for i := range head {
+		head[i] = base[i]
+	}
+	if b, err := batch(base, head, 1); err != nil || math.Abs(b.Finds-MinShift) > 1e-12 {
+		t.Errorf("without noise: %+v, %v", b, err)
 	}
 }
 
@@ -154,11 +178,48 @@ func TestInconclusive(t *testing.T) {
 		{[]Finding{{Place: Place{Unit: cpu}, Outcome: Better}}, NoRegression},
 		{[]Finding{f, {Place: Place{Unit: cpu}, Outcome: Same}}, Inconclusive},
 		{[]Finding{{Place: Place{Unit: cpu}, Outcome: TooFew}}, Inconclusive},
-		{[]Finding{{Place: Place{Unit: "p50-sec/msg"}, Outcome: Noisy}}, NoRegression},
 		{[]Finding{f, {Place: Place{Unit: wire}, Outcome: Worse}}, Regression},
+
+		// Latencies do not decide beside CPU; alone, one of them has to say something.
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Noisy}, {Place: Place{Unit: cpu}, Outcome: Same}}, NoRegression},
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Noisy}, {Place: Place{Unit: "connect-sec"}, Outcome: TooFew}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Noisy}, {Place: Place{Unit: "connect-sec"}, Outcome: Same}}, NoRegression},
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Noisy}, {Place: Place{Unit: wire}, Outcome: Same}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: wire}, Outcome: Same}, {Place: Place{Unit: allocs}, Outcome: Same}}, NoRegression},
+
+		{[]Finding{{Place: Place{Unit: wire}, Outcome: Inexact}}, NoRegression},
+		{[]Finding{{Place: Place{Unit: wire}, Outcome: NowInexact}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Unrepeated}, {Place: Place{Unit: cpu}, Outcome: Same}}, Inconclusive},
+		{[]Finding{{Place: Place{Unit: p50}, Outcome: Unrepeated}, {Place: Place{Unit: cpu}, Outcome: Worse}}, Regression},
 	} {
-		if got := AnswerOf(tt.findings); got != tt.want {
+		got := AnswerOf(tt.findings)
+		if got != tt.want {
 			t.Errorf("%+v: %s, want %s", tt.findings, got, tt.want)
+		}
+		// Whoever reads an inconclusive answer is told why.
+		if why := doubtful(tt.findings); (got == Inconclusive) != (len(why) > 0) && got != Regression {
+			t.Errorf("%+v: %s, because %q", tt.findings, got, why)
+		}
+	}
+}
+
+// TestDecide takes back that there is no regression where something is missing,
+// and nothing else.
+func TestDecide(t *testing.T) {
+	same, worse := []Finding{{Place: Place{Unit: cpu}, Outcome: Same}}, []Finding{{Place: Place{Unit: cpu}, Outcome: Worse}}
+	for _, tt := range []struct {
+		report Report
+		want   Answer
+	}{
+		{Report{Findings: same}, NoRegression},
+		{Report{Findings: same, Notes: []string{"x"}}, NoRegression},
+		{Report{Findings: same, Failures: []string{"x"}}, Inconclusive},
+		{Report{Findings: same, Doubts: []string{"x"}}, Inconclusive},
+		{Report{Findings: same, Partial: "interrupted"}, Inconclusive},
+		{Report{Findings: worse, Failures: []string{"x"}, Doubts: []string{"x"}, Partial: "interrupted"}, Regression},
+	} {
+		if tt.report.Decide(); tt.report.Answer != tt.want {
+			t.Errorf("%+v, want %s", tt.report, tt.want)
 		}
 	}
 }
@@ -197,7 +258,15 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", tt.name, f.Outcome, err, tt.want)
 		}
 	}
-	base, head := made(5, 2)
+	base, head := made(8, 1.1)
+	f, err := Judge(Place{"X", "rawws", cpu}, base, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Unmeasured(); f.Outcome != Unrepeated || f.Confirm != nil {
+		t.Errorf("without a second batch: %+v", f)
+	}
+	base, head = made(5, 2)
 	if f, err := Judge(Place{"X", "rawws", cpu}, base, head); err != nil || f.Fired() || f.Outcome != TooFew {
 		t.Errorf("five pairs: %+v, %v", f, err)
 	}
@@ -212,7 +281,13 @@ func TestByValue(t *testing.T) {
 		{[]float64{212, 212}, []float64{213, 213}, Worse},
 		{[]float64{212, 212}, []float64{211, 211}, Better},
 		{[]float64{212, 213}, []float64{213, 213}, Inexact},
-		{[]float64{212, 212}, []float64{213, 214}, Inexact},
+		{[]float64{212, 212}, []float64{213, 214}, Worse},
+		{[]float64{213, 214}, []float64{212, 212}, Better},
+		{[]float64{211, 212}, []float64{213, 214}, Worse},
+		{[]float64{212, 212}, []float64{212, 214}, NowInexact},
+		{[]float64{212, 212}, []float64{211, 213}, NowInexact},
+		{[]float64{212, 213}, []float64{212, 212}, Inexact},
+		{[]float64{212, 214}, []float64{213, 215}, Inexact},
 		{[]float64{0}, []float64{0}, Same},
 		{[]float64{0}, []float64{1}, Worse},
 	} {

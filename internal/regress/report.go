@@ -36,7 +36,28 @@ type Report struct {
 
 	// Failures are cells that could not be measured.
 	Failures []string `json:"failures,omitempty"`
+
+	// Doubts say what is not compared though it should be: with them silence
+	// does not mean that there is no regression.
+	Doubts []string `json:"doubts,omitempty"`
+
+	// Partial is why the check ended before everything was measured, "" if it
+	// was: "interrupted".
+	Partial string `json:"partial,omitempty"`
 }
+
+// Decide sets the answer: what the findings give, but not that there is no
+// regression where something is missing.
+func (r *Report) Decide() {
+	r.Answer = AnswerOf(r.Findings)
+	if r.Answer == NoRegression && (len(r.Failures)+len(r.Doubts) > 0 || r.Partial != "") {
+		r.Answer = Inconclusive
+	}
+}
+
+// doubts say what makes an answer inconclusive that would be no regression, but
+// for what failed.
+func (r *Report) doubts() []string { return append(doubtful(r.Findings), r.Doubts...) }
 
 // JSON writes the report as JSON, all pairs included.
 func (r *Report) JSON(w io.Writer) error {
@@ -60,16 +81,21 @@ func (r *Report) Markdown(w io.Writer) error {
 
 // told are the outcomes that have a row of their own whatever the kind, in the
 // order in which they are told.
-var told = []Outcome{Worse, Better, Unconfirmed, Inexact}
+var told = []Outcome{Worse, Better, Unrepeated, NowInexact, Unconfirmed, Inexact}
 
 // sheets are the tables of the report.
 func (r *Report) sheets() []report.Sheet {
-	first := report.Sheet{Title: string(r.Answer) + ": " + r.Head + " against " + r.Base, Notes: r.Notes}
-	if text := r.noise(); text != "" {
-		first.Notes = append(first.Notes, text)
+	first := report.Sheet{Title: string(r.Answer) + ": " + r.Head + " against " + r.Base, Notes: slices.Clone(r.Notes)}
+	if r.Partial != "" {
+		first.Title = "partial: " + r.Partial + ": " + first.Title
+		first.Notes = append(first.Notes, "not everything was measured: of what is not in these tables nothing is known")
 	}
+	first.Notes = append(first.Notes, r.doubts()...)
 	for _, f := range r.Failures {
 		first.Notes = append(first.Notes, "failed: "+f)
+	}
+	for i, n := range first.Notes {
+		first.Notes[i] = inLine(n)
 	}
 	list := []report.Sheet{first}
 
@@ -86,8 +112,8 @@ func (r *Report) sheets() []report.Sheet {
 			row := append([]string{string(o)}, f.cells()...)
 			found.Rows = append(found.Rows, append(row, f.odds()))
 			if b := f.Decides(); b != nil {
-				found.Notes = append(found.Notes, fmt.Sprintf("%s on %s, %s: base %s; head %s (least, quartiles, most of %d pairs)",
-					shorter(f.Series), f.Stack, title(f.Unit), spread(f.Unit, b.Base), spread(f.Unit, b.Head), len(b.Base)))
+				found.Notes = append(found.Notes, fmt.Sprintf("%s: base %s; head %s (least, quartiles, most of %d pairs)",
+					f.name(), spread(f.Unit, b.Base), spread(f.Unit, b.Head), len(b.Base)))
 			}
 		}
 	}
@@ -100,9 +126,10 @@ func (r *Report) sheets() []report.Sheet {
 		Head:  []string{"case", "stack", "figure", "base", "head", "head / base", "95 % interval", "would find", "outcome"},
 		Texts: 3,
 	}
-	same := make(map[Kind]int)
+	same, measured := make(map[Kind]int), make(map[Kind]bool)
 	for _, f := range r.Findings {
 		if f.Screen != nil {
+			measured[f.Kind] = true
 			finds := "-"
 			if b := f.Decides(); b.Finds > 0 {
 				finds = fmt.Sprintf("%.0f %%", 100*b.Finds)
@@ -113,8 +140,14 @@ func (r *Report) sheets() []report.Sheet {
 		}
 	}
 	if len(paired.Rows) > 0 {
-		paired.Notes = []string{fmt.Sprintf("worse or better: p < %v (Wilcoxon) and %.0f %% or more (Hodges–Lehmann) in a first batch, and again in a fresh one of twice the pairs", Alpha, 100*MinShift),
-			"would find: the shift that batches of this noise find four times in five"}
+		if measured[Paired] {
+			paired.Notes = append(paired.Notes, fmt.Sprintf("worse or better: p < %v (Wilcoxon) and %.0f %% or more (Hodges–Lehmann) in a first batch, and again in a fresh one of twice the pairs", Alpha, 100*MinShift),
+				"would find: the shift that is found four times in five where batches are as noisy as this one, the fresh one included")
+		}
+		if measured[Stored] {
+			paired.Notes = append(paired.Notes, fmt.Sprintf("against stored ratios: p < %v (Mann and Whitney), %.0f %% or more and all of the interval beyond %.0f %%, and again with a fresh sample; would find: the shift that one sample of this noise finds four times in five",
+				Alpha, 100*StoredShift, 100*MinShift))
+		}
 		list = append(list, paired)
 	}
 	exact := report.Sheet{Title: "measured by value"}
@@ -130,35 +163,10 @@ func (r *Report) sheets() []report.Sheet {
 	return list
 }
 
-// noise says what makes the answer inconclusive, or "".
-func (r *Report) noise() string {
-	var worst *Finding
-	n := 0
-	for i, f := range r.Findings {
-		unit, _ := UnitOf(f.Unit)
-		if !unit.Deciding || f.Outcome != Noisy && f.Outcome != TooFew {
-			continue
-		}
-		n++
-		if worst == nil || f.Decides().Finds > worst.Decides().Finds {
-			worst = &r.Findings[i]
-		}
-	}
-	switch {
-	case n == 0:
-		return ""
-	case worst.Decides().Finds == 0:
-		return fmt.Sprintf("%d deciding figures have too few pairs to say anything", n)
-	}
-	return fmt.Sprintf("%d deciding figures are too noisy on this machine: %s on %s would have shown a shift of %.0f %%, and %.0f %% or less is asked for; take more pairs or a quieter machine",
-		n, shorter(worst.Series), worst.Stack, 100*worst.Decides().Finds, 100*MostFinds)
-}
-
 // cells are what all tables say of a finding: where, both sides, the ratio and
 // its interval.
 func (f Finding) cells() []string {
-	q := record.UnitOf(f.Unit).Quantity
-	row := []string{shorter(f.Series), f.Stack, title(f.Unit), figure(q, f.Kind, f.Base), figure(q, f.Kind, f.Head), "-", "-"}
+	row := []string{shorter(f.Series), f.Stack, title(f.Unit), f.side(f.Base, f.BaseRange), f.side(f.Head, f.HeadRange), "-", "-"}
 	if b := f.Decides(); b != nil {
 		row[5] = times(b.Ratio)
 		if b.Finds > 0 {
@@ -170,13 +178,21 @@ func (f Finding) cells() []string {
 	return row
 }
 
-// figure is a figure as it is shown. One that is judged by its value has all
-// its digits.
-func figure(q record.Quantity, kind Kind, v float64) string {
-	if kind == Exact || kind == Limited {
-		return fmt.Sprintf("%.10g", v)
+// name says what the finding is of.
+func (f Finding) name() string {
+	return fmt.Sprintf("%s on %s, %s", shorter(f.Series), f.Stack, title(f.Unit))
+}
+
+// side is the figure of a side as it is shown. One that is judged by its value
+// has all its digits, and its range if it varies.
+func (f Finding) side(median float64, span [2]float64) string {
+	switch {
+	case f.Kind != Exact && f.Kind != Limited:
+		return report.Figure(record.UnitOf(f.Unit).Quantity, median)
+	case span[0] < span[1]:
+		return fmt.Sprintf("%.10g to %.10g", span[0], span[1])
 	}
-	return report.Figure(q, v)
+	return fmt.Sprintf("%.10g", median)
 }
 
 // odds are the p of both batches.
@@ -199,6 +215,9 @@ func spread(unit string, values []float64) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// inLine is a text in one line, as a list has it.
+func inLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func times(ratio float64) string { return fmt.Sprintf("%.3fx", ratio) }
 

@@ -16,6 +16,7 @@ func whole(t *testing.T) *Report {
 	const echo = "Broadcast/case=echo/clients=1/size=128"
 	r := &Report{Format: Format, Base: "aaaaaaaaaaaa", Head: "bbbbbbbbbbbb", Notes: []string{"base: aaaaaaaaaaaa first", "head: bbbbbbbbbbbb a|b <i>"}, Pairs: 8}
 	add := func(stack, unit string, ratio float64, again float64) {
+		t.Helper()
 		base, head := made(8, ratio)
 		if u, _ := UnitOf(unit); u.Kind == Exact {
 			base, head = []float64{212, 212}, []float64{212 * ratio, 212 * ratio}
@@ -24,7 +25,10 @@ func whole(t *testing.T) *Report {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Fired() {
+		switch {
+		case f.Fired() && again == 0:
+			f.Unmeasured()
+		case f.Fired():
 			base, head := made(16, again)
 			if err := f.Confirmed(base, head); err != nil {
 				t.Fatal(err)
@@ -38,8 +42,15 @@ func whole(t *testing.T) *Report {
 	add("sio", cpu, 0.8, 0.8)
 	add("rawws", "p50-sec/msg", 1.2, 1.001)
 	add("rawws", "deliveries/s", 1, 0)
+	add("sio", "p50-sec/msg", 1.2, 0)
+	varies, err := Judge(Place{echo, "sio", "wire-up-B/msg"}, []float64{212, 212, 212}, []float64{212, 219, 212})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Findings = append(r.Findings, varies)
+	r.Doubts = []string{"not compared: sio-node: it does not start"}
 	Sort(r.Findings)
-	r.Answer = AnswerOf(r.Findings)
+	r.Decide()
 	return r
 }
 
@@ -53,14 +64,70 @@ func TestTables(t *testing.T) {
 		for _, want := range []string{
 			"regression: bbbbbbbbbbbb against aaaaaaaaaaaa", "what is different", "worse", "better", "not confirmed", "265",
 			"broadcast echo, 1 client", "1.2", "95 % interval", "least, quartiles, most of 16 pairs", "exact figures that are the same: 1", "would find",
+			"no longer exact", "212 to 219", "could not be confirmed", "fired once and could not be measured again", "not compared: sio-node",
 		} {
-			if !strings.Contains(b.String(), want) {
+			// However the lines are broken.
+			if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) {
 				t.Errorf("%s lacks %q:\n%s", name, want, &b)
+			}
+		}
+		for _, not := range []string{"partial", "stored ratios"} {
+			if strings.Contains(b.String(), not) {
+				t.Errorf("%s has %q:\n%s", name, not, &b)
 			}
 		}
 		if name == "markdown" && (strings.Contains(b.String(), " a|b") || strings.Contains(b.String(), "<i>")) {
 			t.Errorf("not escaped:\n%s", &b)
 		}
+	}
+}
+
+// TestPartial is a check that ended early: it says so first, and is not taken for
+// a whole one.
+func TestPartial(t *testing.T) {
+	r := &Report{Head: "b", Base: "a", Partial: "interrupted", Findings: []Finding{{Place: Place{"X", "rawws", cpu}, Kind: Paired, Outcome: Same, Screen: &Batch{Finds: 0.1, Ratio: 1, Base: []float64{1}, Head: []float64{1}}}}}
+	r.Decide()
+	var table, data, annotations bytes.Buffer
+	if err := errors.Join(r.Table(&table), r.JSON(&data), r.Annotations(&annotations)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(table.String(), "partial: interrupted: inconclusive: b against a\n") || !strings.Contains(data.String(), `"partial": "interrupted"`) {
+		t.Errorf("%s%s", &table, &data)
+	}
+	if annotations.String() != "::error title=Partial::not everything was measured: interrupted\n" {
+		t.Errorf("%s", &annotations)
+	}
+}
+
+// TestNotChecked tells an error instead of a report.
+func TestNotChecked(t *testing.T) {
+	n := NotChecked{errors.New("the base does not build:\n\t100 % <broken>")}
+	var markdown, annotations bytes.Buffer
+	if err := errors.Join(n.Markdown(&markdown), n.Annotations(&annotations)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(markdown.String(), "## not checked\n\n- the base does not build: 100 % ") || strings.Contains(markdown.String(), "<broken>") {
+		t.Errorf("%s", &markdown)
+	}
+	if want := "::error title=Not checked::the base does not build:%0A\t100 %25 <broken>\n"; annotations.String() != want {
+		t.Errorf("%q, want %q", &annotations, want)
+	}
+}
+
+// TestStoredNote says of stored ratios what they are judged by.
+func TestStoredNote(t *testing.T) {
+	base, head := made(20, 1)
+	f, err := Judge(Place{"X", "sio", CPURatio}, base, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := (&Report{Findings: []Finding{f}}).Table(&b); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(b.String()), " ")
+	if !strings.Contains(words, "against stored ratios") || strings.Contains(words, "Wilcoxon") {
+		t.Errorf("%s", words)
 	}
 }
 
@@ -98,8 +165,13 @@ func TestAnnotations(t *testing.T) {
 		}
 		levels[m[1]]++
 	}
-	if levels["error"] != 3 || levels["notice"] != 1 || levels["warning"] != 0 {
+	// Two are worse and one failed; one is better; one is no longer exact, and
+	// three things make it doubtful.
+	if levels["error"] != 3 || levels["notice"] != 1 || levels["warning"] != 4 {
 		t.Errorf("%v:\n%s", levels, &b)
+	}
+	if want := "bytes up is no longer exact: 212 to 219 instead of 212, "; !strings.Contains(b.String(), want) {
+		t.Errorf("lacks %q:\n%s", want, &b)
 	}
 	if !strings.Contains(b.String(), "two%0Alines: 100 %25") {
 		t.Errorf("not escaped: %s", &b)
@@ -145,7 +217,7 @@ func TestPoints(t *testing.T) {
 		}
 	}
 	// Of a rate more is better.
-	if len(points) != 5 || names["Broadcast/case=echo/clients=1/size=128/stack=rawws deliveries/s"] {
+	if len(points) != 7 || names["Broadcast/case=echo/clients=1/size=128/stack=rawws deliveries/s"] {
 		t.Errorf("%v", names)
 	}
 	b.Reset()

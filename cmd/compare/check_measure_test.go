@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"wsvsio/internal/record"
+	"wsvsio/internal/regress"
+	"wsvsio/scenarios"
+)
+
+const cpuUnit = "server-cpu-sec/msg"
+
+// scripted is a scenario that does as it is told, without a process.
+type scripted func(side string, rec scenarios.Recorder) error
+
+func (scripted) Name() string                             { return "scripted" }
+func (scripted) Cases(scenarios.Profile) []scenarios.Case { return nil }
+func (f scripted) Run(_ context.Context, _ scenarios.Env, s scenarios.Stack, _ scenarios.Case, rec scenarios.Recorder) error {
+	return f(strings.TrimPrefix(s.Name, "x"), rec)
+}
+
+// trial is a check of a scripted scenario, with what it prints.
+type trial struct {
+	*checker
+	stdout, stderr bytes.Buffer
+	stop           chan struct{}
+}
+
+func newTrial(t *testing.T, pairs int) *trial {
+	t.Helper()
+	c := &trial{stop: make(chan struct{})}
+	c.checker = newChecker(&call{ctx: t.Context(), stop: c.stop, stdout: &c.stdout, stderr: &c.stderr})
+	c.plan(pairs, 7)
+	c.report.Base, c.report.Head = "a", "b"
+	return c
+}
+
+// run checks the scenario, and concludes.
+func (c *trial) run(f scripted, out string) error {
+	err := c.check(f, scenarios.Case{Name: "case", Clients: 1}, scenarios.Stack{Name: "x"})
+	return c.conclude((*regress.Report).Table, out, err)
+}
+
+// TestUnrepeated has something fire, and then a head that fails: what fired is
+// neither confirmed nor taken back.
+func TestUnrepeated(t *testing.T) {
+	const pairs = 6
+	c, heads := newTrial(t, pairs), 0
+	err := c.run(func(side string, rec scenarios.Recorder) error {
+		if side == baseSide {
+			rec.Value(cpuUnit, 1)
+			return nil
+		}
+		if heads++; heads > pairs {
+			return errors.New("it broke")
+		}
+		rec.Value(cpuUnit, 1.5)
+		return nil
+	}, "")
+	if !errors.Is(err, errFailed) || errors.Is(err, errRegression) || c.report.Answer != regress.Inconclusive {
+		t.Errorf("%v, %s", err, c.report.Answer)
+	}
+	if f := c.report.Findings; len(f) != 1 || f[0].Outcome != regress.Unrepeated {
+		t.Errorf("%+v", f)
+	}
+	// It is given up as soon as there cannot be enough of the pairs.
+	if want := pairs + patience(confirms*pairs); heads != want {
+		t.Errorf("the head was tried %d times, want %d", heads, want)
+	}
+	if f := c.report.Failures; len(f) != 1 || !strings.Contains(f[0], "case on x: the head has no figures in 12 of 12 pairs: it broke") {
+		t.Errorf("%q", f)
+	}
+}
+
+// TestStopped ends a check while what fired is measured again, and one in which
+// nothing was measured yet.
+func TestStopped(t *testing.T) {
+	const pairs = 6
+	out := t.TempDir()
+	c, cells := newTrial(t, pairs), 0
+	err := c.run(func(side string, rec scenarios.Recorder) error {
+		if cells++; cells == 2*pairs+3 {
+			close(c.stop)
+		}
+		rec.Value(cpuUnit, map[string]float64{baseSide: 1, headSide: 1.5}[side])
+		return nil
+	}, out)
+	if !errors.Is(err, errInterrupted) || errors.Is(err, errRegression) {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasPrefix(c.stdout.String(), "partial: interrupted: inconclusive: b against a\n") || !strings.Contains(c.stdout.String(), "could not be confirmed") {
+		t.Errorf("stdout %s", &c.stdout)
+	}
+	data, err := os.ReadFile(filepath.Join(out, checkFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r regress.Report
+	if err := json.Unmarshal(data, &r); err != nil || r.Partial != "interrupted" || len(r.Findings) != 1 {
+		t.Errorf("%v: %s", err, data)
+	}
+
+	c = newTrial(t, pairs)
+	close(c.stop)
+	if err := c.run(func(string, scenarios.Recorder) error { return nil }, out); !errors.Is(err, errInterrupted) || c.stdout.Len() > 0 || c.concluded {
+		t.Errorf("before anything was measured: %v, stdout %q", err, &c.stdout)
+	}
+}
+
+// TestRegressionStays has nothing that can be written, and nothing that can be
+// tidied up: the answer stays, and all of it is told.
+func TestRegressionStays(t *testing.T) {
+	out, summary := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(filepath.Join(out, checkFile), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GITHUB_STEP_SUMMARY", summary) // which is no file
+	t.Setenv("GITHUB_ACTIONS", "true")
+	slower := func(by float64) scripted {
+		return func(side string, rec scenarios.Recorder) error {
+			rec.Value(cpuUnit, map[string]float64{baseSide: 1, headSide: by}[side])
+			return nil
+		}
+	}
+	c := newTrial(t, 6)
+	c.untidy = errors.New("a worktree is left")
+	err := c.run(slower(1.5), out)
+	if !errors.Is(err, errRegression) {
+		t.Errorf("%v", err)
+	}
+	for _, want := range []string{"regression", "keep the check: ", "write the step's summary: ", "a worktree is left"} {
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+	if !strings.Contains(c.stderr.String(), "::error title=Regression::") || !strings.HasPrefix(c.stdout.String(), "regression: ") {
+		t.Errorf("%s%s", &c.stdout, &c.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(out, "summary.md")); err != nil {
+		t.Errorf("what can be written is not: %v", err)
+	}
+	// Without a regression it is an error like others.
+	c = newTrial(t, 6)
+	if err := c.run(slower(1), out); err == nil || errors.Is(err, errRegression) || c.report.Answer != regress.NoRegression {
+		t.Errorf("%v, %s", err, c.report.Answer)
+	}
+}
+
+// TestKeep writes both batches apart, and removes what an older check has left,
+// and nothing else.
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"base.txt", "confirm-base.txt", "other.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("older"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() string {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []string
+		for _, e := range entries {
+			list = append(list, e.Name())
+		}
+		return strings.Join(list, " ")
+	}
+	const always = "benchmark.json check.json"
+	c := newTrial(t, 6)
+	if err := c.keep(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(), "base.txt "+always+" confirm-base.txt other.txt summary.md"; got != want {
+		t.Errorf("nobody's: %s, want %s", got, want)
+	}
+	c = newTrial(t, 6)
+	cell := record.Cell{Scenario: "broadcast", Case: scenarios.Case{Name: "echo", Clients: 1}, Stack: "rawws", Round: 1, N: 1, Values: []record.Value{{Unit: cpuUnit, V: 1}}}
+	c.stacks = []scenarios.Stack{{Name: "rawws"}}
+	c.cells = [2][2][]record.Cell{{{cell, cell}, {cell, cell}}, {{cell}, {cell}}}
+	if err := c.keep(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(), "base.txt "+always+" confirm-base.txt confirm-head.txt head.txt other.txt summary.md"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for name, want := range map[string]int{"base.txt": 2, "head.txt": 2, "confirm-base.txt": 1, "confirm-head.txt": 1} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(text), "\nBenchmarkBroadcast"); got != want {
+			t.Errorf("%s has %d cells, want %d:\n%s", name, got, want, text)
+		}
+	}
+	if !strings.Contains(c.stderr.String(), "benchstat "+filepath.Join(dir, "base.txt")) {
+		t.Errorf("stderr %s", &c.stderr)
+	}
+	c = newTrial(t, 6)
+	if err := c.keep(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(), always+" other.txt summary.md"; got != want {
+		t.Errorf("with nothing for benchstat: %s, want %s", got, want)
+	}
+	if strings.Contains(c.stderr.String(), "benchstat") {
+		t.Errorf("stderr %s", &c.stderr)
+	}
+}
+
+// TestPairUp has sides fail, or lack a figure, in some of the pairs.
+func TestPairUp(t *testing.T) {
+	const pairs = 20
+	first := func(n int) func(int) bool { return func(pair int) bool { return pair <= n } }
+	none := first(0)
+	for _, tt := range []struct {
+		name          string
+		base, head    func(pair int) bool // whether it fails
+		lacks         func(pair int) bool // whether the head has no figure
+		want          int                 // pairs with figures on both sides
+		failure, note string
+	}{
+		{"all well", none, none, none, pairs, "", ""},
+		{"the head fails twice", none, first(2), none, 18, "", "the head failed in 2 of 20 pairs"},
+		{"the head fails more often", none, first(3), none, 17, "the head fails in 3 of 20 pairs, and the base in none: broken", ""},
+		{"both fail", first(1), first(3), none, 17, "", "the head failed in 3 of 20 pairs"},
+		{"the base fails", first(4), none, none, 16, "", "the base failed in 4 of 20 pairs"},
+		{"too few are left", first(6), none, none, 0, "the base has no figures in 6 of 20 pairs", ""},
+		{"the head lacks a figure twice", none, none, first(2), 18, "", ""},
+		{"the head lacks a figure", none, none, first(3), 17, "server CPU: the base has it in 3 pairs in which the head does not", ""},
+	} {
+		var sides [2][]record.Cell
+		for pair := 1; pair <= pairs; pair++ {
+			for i, fails := range []bool{tt.base(pair), tt.head(pair)} {
+				cell := record.Cell{Round: pair}
+				if fails {
+					cell.Error = "broken"
+				} else if i == 0 || !tt.lacks(pair) {
+					cell.Values = []record.Value{{Unit: cpuUnit, V: 1}}
+				}
+				sides[i] = append(sides[i], cell)
+			}
+		}
+		c := newTrial(t, pairs)
+		found := c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, pairs)
+		if got := len(found[cpuUnit].head); got != tt.want {
+			t.Errorf("%s: %d pairs, want %d", tt.name, got, tt.want)
+		}
+		for what, list := range map[string][]string{tt.failure: c.report.Failures, tt.note: c.report.Notes} {
+			if what == "" {
+				continue
+			}
+			if !slices.ContainsFunc(list, func(text string) bool { return strings.Contains(text, what) }) {
+				t.Errorf("%s: %q lacks %q", tt.name, list, what)
+			}
+		}
+		if tt.failure == "" && len(c.report.Failures) > 0 || tt.note == "" && len(c.report.Notes) > 0 {
+			t.Errorf("%s: failures %q, notes %q", tt.name, c.report.Failures, c.report.Notes)
+		}
+	}
+	// A case that does not apply to the stack is no failure.
+	c := newTrial(t, pairs)
+	no := []record.Cell{{Round: 1, Unsupported: "no"}}
+	if found := c.pairUp(scenarios.Case{}, scenarios.Stack{}, [2][]record.Cell{no, no}, pairs); found != nil || len(c.report.Failures) > 0 {
+		t.Errorf("%v, %q", found, c.report.Failures)
+	}
+}
+
+// TestPatience lets a side fail as often as leaves enough of the pairs.
+func TestPatience(t *testing.T) {
+	for pairs := minPairs; pairs <= 100; pairs++ {
+		n := patience(pairs)
+		if left := float64(pairs - (n - 1)); left < leastShare*float64(pairs) {
+			t.Errorf("%d pairs: after %d failures %v are left, and it goes on", pairs, n-1, left)
+		}
+		if left := float64(pairs - n); left >= leastShare*float64(pairs) {
+			t.Errorf("%d pairs: after %d failures %v are left, and it is given up", pairs, n, left)
+		}
+	}
+}
