@@ -53,6 +53,7 @@ func checkCommand(c *call) error {
 	against := f.String("against", "", "commit to hold the present code against, measured in pairs with it: a branch, a tag, HEAD~1")
 	baseline := f.String("baseline", "", "file to hold the present code against, as compare baseline writes it: what is exact, and allocations")
 	times := f.Bool("times", false, "with -baseline: measure the ratios of CPU and latency between stacks, too, which takes minutes")
+	strict := f.Bool("strict", false, "with -baseline: fail, too, if the file is out of date: figures are better, or not in it, or not compared because it is of another version of Go")
 	var libraries []string
 	f.Func("with", "`MODULE@VERSION` of a library to hold the present one against, in pairs; may be given several times", func(v string) error {
 		libraries = append(libraries, v)
@@ -88,6 +89,9 @@ func checkCommand(c *call) error {
 	if given["times"] && !given["baseline"] {
 		return usagef("-times is for -baseline; pairs measure times always")
 	}
+	if given["strict"] && !given["baseline"] {
+		return usagef("-strict is for -baseline")
+	}
 	if given["baseline"] {
 		for _, name := range []string{"scenario", "case", "stack"} {
 			if given[name] {
@@ -98,7 +102,7 @@ func checkCommand(c *call) error {
 	if !given["seed"] {
 		*seed = rand.Uint64()
 	}
-	k := &checker{call: c, pairs: *pairs, order: rand.New(rand.NewPCG(*seed, 0))}
+	k := &checker{call: c, pairs: *pairs, strict: *strict, order: rand.New(rand.NewPCG(*seed, 0))}
 	k.report = &regress.Report{Format: regress.Format, Started: time.Now().Round(0), Pairs: *pairs, Seed: *seed}
 	if given["baseline"] {
 		err = k.baseline(*baseline, *times)
@@ -115,7 +119,7 @@ func checkCommand(c *call) error {
 	if err != nil {
 		return err
 	}
-	return k.conclude(view, *out)
+	return errors.Join(k.conclude(view, *out), k.outdated)
 }
 
 // checker is a check that is being made.
@@ -130,6 +134,10 @@ type checker struct {
 
 	leftOut  map[string]bool // stacks that cannot be run here
 	lostCode bool            // not all code can be measured here
+	strict   bool            // a baseline that is out of date is an error
+	outdated error           // that it is
+
+	failed map[regress.Place]bool // cells whose failure has been told; they have no unit
 
 	machine bench.Machine
 	report  *regress.Report
