@@ -209,6 +209,28 @@ func TestBaselineBad(t *testing.T) {
 	}
 }
 
+// TestToolchain holds the version of Go in the workflow of this repository against
+// that of its baseline: with another one allocations are not compared, which -strict
+// says.
+func TestToolchain(t *testing.T) {
+	b, err := regress.ReadBaseline(filepath.Join("../..", baselineName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../.github/workflows/check.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, _, _ := strings.Cut(string(text), "\n  pairs:\n")
+	m := regexp.MustCompile(`(?m)^ *go-version: ([^ \n]+)`).FindStringSubmatch(exact)
+	if m == nil || "go"+m[1] != b.Settings["go"] {
+		t.Errorf("the workflow has Go %q, and the baseline is of %s", m, b.Settings["go"])
+	}
+	if !strings.Contains(exact, "compare check -strict -baseline "+baselineName) {
+		t.Errorf("the workflow lets a baseline pass that is out of date:\n%s", exact)
+	}
+}
+
 // onSomeRatios has ratios measured of one case, in as few rounds as a test of
 // them takes.
 func onSomeRatios(t *testing.T, rounds int) {
