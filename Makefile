@@ -31,7 +31,8 @@ check:
 	cd peers && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 # What is exact, against results/baseline.txt: docs/check.md says what to do if
-# it differs.
+# it differs. The workflow is strict about it, which takes the version of Go that the
+# file is of.
 exact: node
 	@mkdir -p bin
 	@go build -o bin/compare ./cmd/compare

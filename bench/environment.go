@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -55,11 +57,7 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 	e.CPU, e.Processor = processor("/proc/cpuinfo")
 	info, ok := debug.ReadBuildInfo()
 	if ok {
-		for _, d := range info.Deps {
-			if slices.Contains(libraries, d.Path) {
-				e.Libraries[d.Path] = d.Version
-			}
-		}
+		tellLibraries(&e, info)
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		for i, f := range strings.Fields(string(load))[:len(e.LoadAverage)] {
@@ -71,6 +69,26 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 		e.Commit, e.Dirty = builtFrom(info.Settings)
 	}
 	return e
+}
+
+// Describe has an environment tell of a build what it tells of this program: the
+// version of Go that has built it, and those of the libraries in it.
+func (b Build) Describe(e *record.Environment) error {
+	info, err := buildinfo.ReadFile(b.Binary)
+	if err != nil {
+		return fmt.Errorf("find out what has built the programs: %w", err)
+	}
+	e.Go = info.GoVersion
+	tellLibraries(e, info)
+	return nil
+}
+
+func tellLibraries(e *record.Environment, info *debug.BuildInfo) {
+	for _, d := range info.Deps {
+		if slices.Contains(libraries, d.Path) {
+			e.Libraries[d.Path] = d.Version
+		}
+	}
 }
 
 // commit asks git for the commit of the repository and whether there are

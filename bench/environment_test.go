@@ -4,9 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"wsvsio/internal/record"
 )
 
 // fileOf returns the name of a file with that text.
@@ -89,5 +92,30 @@ func TestBuiltFrom(t *testing.T) {
 		if id, dirty := builtFrom(tt.settings); id != tt.id || dirty != tt.dirty {
 			t.Errorf("%v: %q, %t", tt.settings, id, dirty)
 		}
+	}
+}
+
+// TestDescribe tells of this program as a build what LookAround tells of it, and
+// nothing of a file that is no program.
+func TestDescribe(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := LookAround(t.Context(), Machine{})
+	e := record.Environment{Go: "go1.0", Libraries: map[string]string{"ws": "8.0.0", libraries[0]: "v0.1.0"}}
+	if err := (Build{Binary: self}).Describe(&e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Go != runtime.Version() || e.Libraries["ws"] != "8.0.0" {
+		t.Errorf("%+v", e)
+	}
+	for name, version := range here.Libraries {
+		if e.Libraries[name] != version {
+			t.Errorf("%s is %s, want %s", name, e.Libraries[name], version)
+		}
+	}
+	if err := (Build{Binary: fileOf(t, "no program")}).Describe(&e); err == nil {
+		t.Error("a file that is no program is described")
 	}
 }

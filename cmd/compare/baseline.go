@@ -4,17 +4,22 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"wsvsio/bench"
+	"wsvsio/internal/checkout"
 	"wsvsio/internal/codesize"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
 	"wsvsio/internal/report"
+	"wsvsio/internal/worker"
 	"wsvsio/scenarios"
 )
 
@@ -30,11 +35,13 @@ const (
 // least leaves out what its runtime does once in a while.
 const countRounds = 3
 
-// The cells whose ratios to the twin a baseline holds, and in how many rounds
-// they are measured.
-const (
+// ratioStacks are those whose ratios to the twin a baseline holds, and the twins.
+const ratioStacks = "floor,rawws,sio,rawws-node,sio-node"
+
+// The cases of these ratios, and in how many rounds they are measured. Tests
+// measure less.
+var (
 	ratioCases  = "echo,steady"
-	ratioStacks = "floor,rawws,sio,rawws-node,sio-node"
 	ratioRounds = 20
 )
 
@@ -60,17 +67,22 @@ func baselineCommand(c *call) error {
 	}
 	older, err := regress.ReadBaseline(name)
 	switch {
-	case errors.Is(err, regress.ErrFormat):
-		return err // not ours to write over
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		older = &regress.Baseline{}
 		fmt.Fprintf(c.stderr, "%s is new\n", name)
+	case err != nil:
+		return err // not ours to write over
 	}
+	return k.onTree(func() error { return k.renew(name, older, *times) })
+}
+
+// renew measures what a baseline holds, and writes it.
+func (k *checker) renew(name string, older *regress.Baseline, times bool) error {
 	now, err := k.exact(older)
 	if err != nil {
 		return err
 	}
-	if *times {
+	if times {
 		if err := k.ratios(now, bench.Stacks(), 1); err != nil {
 			return err
 		}
@@ -78,15 +90,24 @@ func baselineCommand(c *call) error {
 	if len(k.report.Failures) > 0 {
 		return fmt.Errorf("%w, and %s is as it was: %s", errFailed, name, strings.Join(k.report.Failures, "; "))
 	}
-	// What this machine cannot measure stays as it is.
-	measured := make(map[string]bool)
-	for _, f := range now.Figures {
-		measured[f.Stack] = true
+	k.carryOver(older, now, times)
+	for _, text := range k.report.Notes {
+		fmt.Fprintln(k.stderr, text)
 	}
+	if err := now.Save(name); err != nil {
+		return err
+	}
+	return changed(older, now).Terminal(k.stdout)
+}
+
+// carryOver takes over from an older baseline what is the same within its limits,
+// so that the file changes only where the code does, and what this machine cannot
+// measure. The file has one set of settings for all ratios: beside fresh ones none
+// is kept that has others.
+func (k *checker) carryOver(older, now *regress.Baseline, times bool) {
+	dropped := 0
 	for _, f := range older.Figures {
 		if i := slices.IndexFunc(now.Figures, func(n regress.Figure) bool { return n.Place == f.Place }); i >= 0 {
-			// What is the same within its limits stays as it is, so that the
-			// file changes only where the code does.
 			if why := older.Comparable(f.Unit, now.Settings); f.Limited() && why == "" {
 				finding, err := regress.Judge(f.Place, f.Values, now.Figures[i].Values)
 				if err == nil && finding.Outcome == regress.Same {
@@ -95,21 +116,19 @@ func baselineCommand(c *call) error {
 			}
 			continue
 		}
-		ratio := f.Ratio()
-		if ratio && !*times || k.leftOut[f.Stack] || k.lost(f.Place) {
+		switch {
+		case f.Ratio() && !times:
 			now.Figures = append(now.Figures, f)
-			if ratio {
-				now.Ratios = older.Ratios
-			}
+			now.Ratios = older.Ratios
+		case f.Ratio() && k.leftOut[f.Stack] && !maps.Equal(older.Ratios, now.Ratios):
+			dropped++
+		case k.leftOut[f.Stack] || k.lost(f.Place):
+			now.Figures = append(now.Figures, f)
 		}
 	}
-	for _, text := range k.report.Notes {
-		fmt.Fprintln(c.stderr, text)
+	if dropped > 0 {
+		k.note("dropped: %d ratios of stacks that cannot be run here: they are of another machine or commit than the fresh ones", dropped)
 	}
-	if err := now.Save(name); err != nil {
-		return err
-	}
-	return changed(older, now).Terminal(c.stdout)
 }
 
 // changed is a table of what is different in a new baseline.
@@ -167,7 +186,7 @@ func (k *checker) inRepository(name string) (string, error) {
 	if machine.Root == "" {
 		return "", errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
-	k.leftOut = make(map[string]bool)
+	k.leftOut, k.failed = make(map[string]bool), make(map[regress.Place]bool)
 	for _, l := range machine.LeftOut {
 		k.leftOut[l.Stack] = true
 		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
@@ -180,8 +199,44 @@ func (k *checker) inRepository(name string) (string, error) {
 	return name, nil
 }
 
-// exact measures what a baseline holds but for the ratios. Allocations that differ
-// from an older one are counted twice.
+// onTree builds the tree as it is, and has it stand at the ends of all stacks while
+// something is done: what a baseline holds is the tree, and not the program that
+// happens to run, which may be of yesterday or have the race detector in it. The
+// build is gone afterwards.
+func (k *checker) onTree(do func() error) (err error) {
+	ctx, cancel := k.untilStopped()
+	defer cancel()
+	dir, err := os.MkdirTemp("", "compare-baseline-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the build: %w", err)
+	}
+	defer tidy(&err, func() error { return os.RemoveAll(dir) })
+	k.tellStep("building the tree")
+	build := bench.Build{Binary: filepath.Join(dir, "compare")}
+	if err := checkout.Binary(ctx, k.machine.Root, build.Binary); err != nil {
+		return k.interrupted(ctx, fmt.Errorf("the tree does not build: %w", err))
+	}
+	if err := build.Describe(&k.report.Environment); err != nil {
+		return err
+	}
+	k.machine.Builds = make(map[string]bench.Build)
+	for _, s := range k.stacks {
+		k.machine.Builds[s.Name] = build
+	}
+	for _, s := range named("rawws", k.stacks) {
+		err := bench.Try(ctx, k.machine, s)
+		if errors.Is(err, worker.ErrVersion) {
+			err = fmt.Errorf("%w; this program is of another time than the tree: build it anew", err)
+		}
+		if err != nil {
+			return k.interrupted(ctx, fmt.Errorf("the tree cannot be measured: %w", err))
+		}
+	}
+	return do()
+}
+
+// exact measures what a baseline holds but for the ratios. What differs from an
+// older one is counted twice.
 func (k *checker) exact(older *regress.Baseline) (*regress.Baseline, error) {
 	settings := regress.SettingsOf(k.report.Environment)
 	b := &regress.Baseline{Settings: settings, Ratios: settings}
@@ -243,32 +298,46 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 	return counted.Figures, nil
 }
 
-// recount counts a second time where allocations differ, and where they do not
+// recount counts a second time where something differs, and where it does not
 // then, that is what counts: a change of the code shows twice.
 func (k *checker) recount(older, now *regress.Baseline) error {
-	var differ []int    // of now
-	var stacks []string // of these
-	for i, f := range now.Figures {
-		if !f.Limited() || older.Comparable(f.Unit, now.Settings) != "" {
-			continue
-		}
-		same, err := sameAsIn(older, f)
-		if err != nil {
-			return err
-		}
-		if !same {
-			differ, stacks = append(differ, i), append(stacks, f.Stack)
-		}
+	differ, err := differing(older, now)
+	if err != nil || len(differ) == 0 {
+		return err
 	}
-	if len(differ) == 0 {
-		return nil
+	var stacks []string
+	for _, i := range differ {
+		stacks = append(stacks, now.Figures[i].Stack)
 	}
-	k.tellStep("allocations differ; counting them again")
+	k.tellStep("figures differ; counting them again")
 	figures, err := k.count(named(strings.Join(stacks, ","), k.stacks))
 	if err != nil {
 		return err
 	}
-	again := &regress.Baseline{Figures: figures}
+	return k.settle(older, now, &regress.Baseline{Figures: figures}, differ)
+}
+
+// differing are the figures that are not as in an older baseline, where both can
+// be compared.
+func differing(older, now *regress.Baseline) ([]int, error) {
+	var differ []int
+	for i, f := range now.Figures {
+		if older.Comparable(f.Unit, now.Settings) != "" {
+			continue
+		}
+		same, err := sameAsIn(older, f)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			differ = append(differ, i)
+		}
+	}
+	return differ, nil
+}
+
+// settle takes the second count where that is as in the older baseline.
+func (k *checker) settle(older, now, again *regress.Baseline, differ []int) error {
 	for _, i := range differ {
 		f := &now.Figures[i]
 		second, there := again.Of(f.Place)
@@ -313,7 +382,7 @@ func (k *checker) code(b *regress.Baseline) error {
 		k.note("not compared: %s: %s; to add it: %s", l.What, l.Reason, l.Mend)
 	}
 	for _, p := range r.Problems {
-		k.report.Failures = append(k.report.Failures, p.String())
+		k.addFailure("%s", p.String())
 	}
 	var text bytes.Buffer
 	if err := r.Benchmark(&text); err != nil {
@@ -334,8 +403,13 @@ func (k *checker) lost(p regress.Place) bool {
 	return k.lostCode && strings.HasPrefix(p.Series, "Size/page=")
 }
 
-// cellsOf runs a plan and passes on what was measured; what failed is among
-// the failures.
+// addFailure adds to what could not be measured.
+func (k *checker) addFailure(format string, args ...any) {
+	k.report.Failures = append(k.report.Failures, fmt.Sprintf(format, args...))
+}
+
+// cellsOf runs a plan and passes on what was measured. What failed is among the
+// failures, once for all its rounds and figures.
 func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) error {
 	if err := plan.Check(); err != nil {
 		return err
@@ -343,9 +417,12 @@ func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) error {
 	show := newProgress(k.stderr, plan)
 	err := bench.Run(k.ctx, k.machine, plan, k.stop, show.begin, func(cell record.Cell) error {
 		show.end(cell)
-		if cell.Error != "" {
-			k.report.Failures = append(k.report.Failures, fmt.Sprintf("%s on %s: %s", cell.Case.Name, cell.Stack, cell.Error))
-		} else if cell.Measured() {
+		place := regress.Place{Series: record.SeriesName(cell.Scenario, cell.Case), Stack: cell.Stack}
+		switch {
+		case cell.Error != "" && !k.failed[place]:
+			k.failed[place] = true
+			k.addFailure("%s on %s: %s", cell.Case.Name, cell.Stack, cell.Error)
+		case cell.Measured():
 			use(cell)
 		}
 		return nil
@@ -385,18 +462,37 @@ func (k *checker) ratios(b *regress.Baseline, of []scenarios.Stack, times int) e
 		if err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) }); err != nil {
 			return err
 		}
-		for _, g := range run.Group() {
-			for unit, ratio := range map[string]string{"server-cpu-sec/msg": regress.CPURatio, "p50-sec/msg": regress.P50Ratio} {
-				own, twin := g.Rows[1].Values(unit), g.Rows[0].Values(unit)
-				for n := range min(len(own), len(twin)) {
-					if own[n] > 0 && twin[n] > 0 {
-						b.Add(regress.Place{Series: record.SeriesName(g.Scenario, g.Case), Stack: s.Name, Unit: ratio}, own[n]/twin[n])
-					}
+		addRatios(b, run)
+	}
+	return nil
+}
+
+// timed are the figures of which a baseline holds ratios, and how these are called.
+var timed = []struct{ unit, ratio string }{
+	{"server-cpu-sec/msg", regress.CPURatio},
+	{"p50-sec/msg", regress.P50Ratio},
+}
+
+// addRatios adds the ratios of a run of two stacks, the second to the first. What
+// was measured in the same round makes one.
+func addRatios(b *regress.Baseline, run *record.Run) {
+	for _, g := range run.Group() {
+		twin, own := g.Rows[0], g.Rows[1]
+		for _, u := range timed {
+			base := make(map[int]float64)
+			for _, c := range twin.Cells {
+				if v, ok := c.Value(u.unit); ok && c.Measured() {
+					base[c.Round] = v
+				}
+			}
+			place := regress.Place{Series: record.SeriesName(g.Scenario, g.Case), Stack: own.Stack.Name, Unit: u.ratio}
+			for _, c := range own.Cells {
+				if v, ok := c.Value(u.unit); ok && c.Measured() && v > 0 && base[c.Round] > 0 {
+					b.Add(place, v/base[c.Round])
 				}
 			}
 		}
 	}
-	return nil
 }
 
 // named picks from stacks those of a list, in the order of the stacks.
@@ -411,13 +507,27 @@ func (k *checker) baseline(file string, times bool) error {
 	if err != nil {
 		return err
 	}
+	if times && !slices.ContainsFunc(older.Figures, regress.Figure.Ratio) {
+		return fmt.Errorf("%s holds no ratios: leave out -times, or measure them here: compare baseline -times", file)
+	}
 	if _, err := k.inRepository(file); err != nil {
 		return err
 	}
+	return k.onTree(func() error { return k.hold(file, older, times) })
+}
+
+// hold holds the tree against a baseline.
+func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 	here := regress.SettingsOf(k.report.Environment)
+	stored := slices.DeleteFunc(slices.Clone(k.stacks), func(s scenarios.Stack) bool {
+		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
+	})
 	if times {
 		if why := older.Comparable(regress.CPURatio, here); why != "" {
 			return fmt.Errorf("the ratios in %s are not of this machine: %s; leave out -times, or measure them here: compare baseline -times", file, why)
+		}
+		if len(stored) == 0 {
+			return fmt.Errorf("%s holds no ratios of a stack that can be run here: leave out -times, or add them: compare baseline -times", file)
 		}
 	}
 	k.report.Base, k.report.Head = filepath.Base(file), headOf(k.report.Environment)
@@ -429,7 +539,7 @@ func (k *checker) baseline(file string, times bool) error {
 		return err
 	}
 	if times {
-		return k.storedRatios(older)
+		return k.storedRatios(older, stored)
 	}
 	return nil
 }
@@ -447,7 +557,8 @@ func headOf(e record.Environment) string {
 // against judges what is exact, and allocations.
 func (k *checker) against(older, now *regress.Baseline, here regress.Settings) error {
 	reasons := make(map[string]int)
-	compared := 0
+	var outdated []string
+	compared, better, differ := 0, 0, false
 	for _, f := range older.Figures {
 		u, known := regress.UnitOf(f.Unit)
 		if known && u.Kind == regress.Stored {
@@ -462,8 +573,8 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 		}
 		measured, there := now.Of(f.Place)
 		if !there {
-			if !k.leftOut[f.Stack] && !k.lost(f.Place) {
-				k.report.Failures = append(k.report.Failures, fmt.Sprintf("there is no such cell any more: %v", f.Place))
+			if !k.leftOut[f.Stack] && !k.lost(f.Place) && !k.hasFailed(f.Place, f.Stack) {
+				k.addFailure("there is no such cell any more: %v", f.Place)
 			}
 			continue
 		}
@@ -472,10 +583,18 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 			return err
 		}
 		compared++
+		switch finding.Outcome {
+		case regress.Better:
+			better++
+			differ = true
+		case regress.Worse:
+			differ = true
+		}
 		k.report.Findings = append(k.report.Findings, finding)
 	}
-	for why, n := range reasons {
-		k.note("not compared: %d figures that depend on the toolchain: %s", n, why)
+	for _, why := range slices.Sorted(maps.Keys(reasons)) {
+		k.note("not compared: %d figures that depend on the toolchain: %s", reasons[why], why)
+		outdated = append(outdated, fmt.Sprintf("figures not compared: %d (%s)", reasons[why], why))
 	}
 	added := 0
 	for _, f := range now.Figures {
@@ -485,11 +604,16 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 	}
 	if added > 0 {
 		k.note("not in the baseline yet: %d figures; compare baseline adds them", added)
+		outdated = append(outdated, fmt.Sprintf("figures not in it: %d", added))
 	}
-	if slices.ContainsFunc(k.report.Findings, func(f regress.Finding) bool {
-		return f.Outcome == regress.Worse || f.Outcome == regress.Better
-	}) {
+	if better > 0 {
+		outdated = append(outdated, fmt.Sprintf("figures that are better: %d", better))
+	}
+	if differ {
 		k.note("if that is meant, compare baseline writes it down, and what has changed is part of the change")
+	}
+	if k.strict && len(outdated) > 0 {
+		k.outdated = fmt.Errorf("the baseline is out of date: %s; compare baseline writes it anew", strings.Join(outdated, "; "))
 	}
 	if compared == 0 {
 		return errors.New("nothing in the baseline can be compared here")
@@ -497,54 +621,86 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 	return nil
 }
 
-// storedRatios screens the ratios, and measures again what fires.
-func (k *checker) storedRatios(older *regress.Baseline) error {
-	begin := time.Now()
-	stored := slices.DeleteFunc(slices.Clone(k.stacks), func(s scenarios.Stack) bool {
-		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
+// hasFailed reports whether a failure has been told of one of these stacks, in the
+// case of a place.
+func (k *checker) hasFailed(p regress.Place, stacks ...string) bool {
+	return slices.ContainsFunc(stacks, func(stack string) bool {
+		return k.failed[regress.Place{Series: p.Series, Stack: stack}]
 	})
-	if len(stored) == 0 {
-		return errors.New("the baseline holds no ratios of a stack that can be run here: compare baseline -times adds them")
-	}
+}
+
+// storedRatios screens the ratios of some stacks, and measures again what fires.
+// What was found is in the report even if the rest cannot be measured.
+func (k *checker) storedRatios(older *regress.Baseline, stacks []scenarios.Stack) error {
+	begin := time.Now()
 	fresh := &regress.Baseline{}
-	if err := k.ratios(fresh, stored, 1); err != nil {
+	if err := k.ratios(fresh, stacks, 1); err != nil {
 		return err
 	}
-	var findings []regress.Finding
-	var again []scenarios.Stack
-	for _, f := range older.Figures {
-		u, _ := regress.UnitOf(f.Unit)
-		measured, there := fresh.Of(f.Place)
-		if u.Kind != regress.Stored || !there {
-			continue
-		}
-		finding, err := regress.Judge(f.Place, f.Values, measured.Values)
+	again, err := k.screenStored(older, fresh, stacks)
+	if err != nil {
+		return err
+	}
+	if len(again) > 0 {
+		k.tellStep("something fired; measuring it again")
+		second := &regress.Baseline{}
+		err := k.ratios(second, again, confirms)
+		k.confirmStored(older, second)
 		if err != nil {
 			return err
 		}
-		if finding.Fired() {
-			again = append(again, named(f.Stack, k.stacks)...)
-		}
-		findings = append(findings, finding)
 	}
-	if len(again) > 0 {
-		second := &regress.Baseline{}
-		if err := k.ratios(second, again, confirms); err != nil {
-			return err
-		}
-		for i := range findings {
-			if f := &findings[i]; f.Fired() {
-				stored, _ := older.Of(f.Place)
-				measured, _ := second.Of(f.Place)
-				if err := f.Confirmed(stored.Values, measured.Values); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	k.report.Findings = append(k.report.Findings, findings...)
 	k.note("ratios differ if they are %.0f %% or more from the stored ones, and all of the interval %.0f %% or more: what the machine did when those were measured is in them",
 		100*regress.StoredShift, 100*regress.MinShift)
 	k.tellStep("measured in %v", time.Since(begin).Round(time.Second))
 	return nil
+}
+
+// screenStored judges stored ratios by fresh ones of some stacks, and returns the
+// stacks of which something fired. One that should be there, and is not, is told.
+func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenarios.Stack) (again []scenarios.Stack, err error) {
+	for _, f := range older.Figures {
+		if !f.Ratio() || k.leftOut[f.Stack] {
+			continue
+		}
+		of, twin := named(f.Stack, stacks), ""
+		if len(of) > 0 {
+			twin = of[0].Twin
+		}
+		measured, there := fresh.Of(f.Place)
+		if !there {
+			if !k.leftOut[twin] && !k.hasFailed(f.Place, f.Stack, twin) {
+				k.addFailure("there is no such ratio any more: %v", f.Place)
+			}
+			continue
+		}
+		finding, err := regress.Judge(f.Place, f.Values, measured.Values)
+		if err != nil {
+			return nil, err
+		}
+		k.report.Findings = append(k.report.Findings, finding)
+		if finding.Fired() && !slices.ContainsFunc(again, func(s scenarios.Stack) bool { return s.Name == f.Stack }) {
+			again = append(again, of...)
+		}
+	}
+	return again, nil
+}
+
+// confirmStored judges the stored ratios that fired by a second sample. One that is not
+// in it stays as it is, and is told.
+func (k *checker) confirmStored(older, second *regress.Baseline) {
+	for i := range k.report.Findings {
+		f := &k.report.Findings[i]
+		if !f.Fired() {
+			continue
+		}
+		err := errors.New("it was not measured again")
+		if measured, there := second.Of(f.Place); there {
+			stored, _ := older.Of(f.Place)
+			err = f.Confirmed(stored.Values, measured.Values)
+		}
+		if err != nil {
+			k.addFailure("%v fired and could not be confirmed: %v", f.Place, err)
+		}
+	}
 }

@@ -1,19 +1,28 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"wsvsio/bench"
+	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
+	"wsvsio/scenarios"
 )
 
-// program builds the command of a commit of the repository that checks are
-// tried in: what a baseline holds is counted on the program itself.
-func program(t *testing.T, dir, tag string) string {
+// checkedOut has a commit of the repository that checks are tried in checked out,
+// until the test ends.
+func checkedOut(t *testing.T, dir, tag string) {
 	t.Helper()
 	if _, err := git(dir, "checkout", "--quiet", "--detach", tag); err != nil {
 		t.Fatal(err)
@@ -23,6 +32,11 @@ func program(t *testing.T, dir, tag string) string {
 			t.Error(err)
 		}
 	})
+}
+
+// program builds the command of what is checked out.
+func program(t *testing.T, dir string) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "compare")
 	cmd := exec.Command("go", "build", "-o", out, "./cmd/compare")
 	cmd.Dir = dir
@@ -42,12 +56,15 @@ func in(t *testing.T, dir, name string, args ...string) (status int, stdout, std
 	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
-// TestBaseline writes a baseline, holds the same code against it, and then code
-// whose server sends one more byte and allocates once more.
+// TestBaseline writes a baseline, holds the same code against it, and then, with
+// the program of before, code whose server sends one more byte and allocates once
+// more. Nothing is left in the folder for temporary files.
 func TestBaseline(t *testing.T) {
 	dir := repository(t)
 	file := filepath.Join(t.TempDir(), "of", "baseline.txt")
-	good := program(t, dir, goodTag)
+	good := program(t, dir)
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	status, stdout, stderr := in(t, dir, good, "baseline", file)
 	if status != exitOK || !strings.Contains(stdout, "new: ") || !strings.Contains(stderr, "is new") {
 		t.Fatalf("write it: exit status %d\n%s%s", status, stdout, stderr)
@@ -68,7 +85,7 @@ func TestBaseline(t *testing.T) {
 		t.Error("what is exact is tied to a machine")
 	}
 
-	status, stdout, stderr = in(t, dir, good, "check", "-baseline", file)
+	status, stdout, stderr = in(t, dir, good, "check", "-strict", "-baseline", file)
 	if status != exitOK || !strings.Contains(stdout, "no regression: ") || !strings.Contains(stdout, "exact figures that are the same: ") || strings.Contains(stdout, "what is different") {
 		t.Errorf("the same code: exit status %d\n%s%s", status, stdout, stderr)
 	}
@@ -89,27 +106,62 @@ func TestBaseline(t *testing.T) {
 	if status != exitError || !strings.Contains(stdout, "there is no such cell any more: Broadcast/case=yodel") {
 		t.Errorf("a cell that is gone: exit status %d\n%s", status, stdout)
 	}
-	// Another toolchain.
-	other := filepath.Join(t.TempDir(), "other.txt")
-	if err := os.WriteFile(other, []byte(strings.ReplaceAll(string(text), "\ngo: ", "\ngo: another ")), 0o666); err != nil {
+	// One that is out of date in each way, of another toolchain among them.
+	late := filepath.Join(t.TempDir(), "late.txt")
+	if err := os.WriteFile(late, []byte(outdated(t, string(text))), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	status, stdout, _ = in(t, dir, good, "check", "-baseline", other)
-	if status != exitOK || !strings.Contains(stdout, "figures that depend on the toolchain: go is") {
-		t.Errorf("another toolchain: exit status %d\n%s", status, stdout)
+	for _, strict := range []bool{false, true} {
+		args := []string{"check", "-baseline", late}
+		want := exitOK
+		if strict {
+			args, want = append(args, "-strict"), exitError
+		}
+		status, stdout, stderr = in(t, dir, good, args...)
+		if status != want || !strings.Contains(stdout, "no regression: ") || !strings.Contains(stdout, "better") || !strings.Contains(stdout, "figures that depend on the toolchain: go is") {
+			t.Errorf("out of date, strict %t: exit status %d\n%s%s", strict, status, stdout, stderr)
+		}
+		said := regexp.MustCompile(`the baseline is out of date: figures not compared: \d+ \(go is .*\); figures not in it: 3; figures that are better: 1; compare baseline writes it anew`)
+		if said.MatchString(stderr) != strict {
+			t.Errorf("out of date, strict %t:\n%s", strict, stderr)
+		}
 	}
 
-	waste := program(t, dir, wasteTag)
-	status, stdout, stderr = in(t, dir, waste, "check", "-baseline", file)
+	checkedOut(t, dir, wasteTag)
+	status, stdout, stderr = in(t, dir, good, "check", "-baseline", file)
+	if !strings.Contains(stderr, "counting them again") {
+		t.Errorf("one more byte is counted once:\n%s", stderr)
+	}
 	for _, want := range []string{"regression: ", `bytes down +│ +212 │ +213 `, `allocations +│ +15\.[0-9]+ │ +1[67]\.`, "statements", "compare baseline writes it down"} {
 		if status != exitRegression || !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("one more byte: exit status %d, lacks %q\n%s%s", status, want, stdout, stderr)
 		}
 	}
-	status, stdout, stderr = in(t, dir, waste, "baseline", file)
+	status, stdout, stderr = in(t, dir, good, "baseline", file)
 	if status != exitOK || !strings.Contains(stdout, "wire-down-B/msg") || !strings.Contains(stdout, "213") || strings.Contains(stdout, "stack=sio ") {
 		t.Errorf("write what has changed: exit status %d\n%s%s", status, stdout, stderr)
 	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// outdated is the text of a baseline as it was before a byte was saved and a cell of
+// three figures came, of another version of Go.
+func outdated(t *testing.T, text string) string {
+	t.Helper()
+	text = strings.Replace(text, "\ngo: ", "\ngo: another ", 1)
+	for _, r := range [][2]string{
+		{` 212 wire-down-B/msg`, " 213 wire-down-B/msg"},
+		{`(?m)^BenchmarkBroadcast/case=connect/clients=1/stack=sio .*\n`, ""},
+	} {
+		re := regexp.MustCompile(r[0])
+		if n := len(re.FindAllString(text, -1)); n != 1 {
+			t.Fatalf("the baseline has %q %d times:\n%s", r[0], n, text)
+		}
+		text = re.ReplaceAllString(text, r[1])
+	}
+	return text
 }
 
 // TestBaselineBad is a file that cannot be held against.
@@ -125,6 +177,7 @@ func TestBaselineBad(t *testing.T) {
 	}
 	foreign := write("foreign.txt", "goos: linux\nBenchmarkX 1 2 ns/op\n")
 	newer := write("newer.txt", "baseline: 2\nBenchmarkX/stack=rawws 1 2 statements\n")
+	exact := write("exact.txt", "baseline: 1\nBenchmarkSize/scenario=broadcast/file=server/stack=rawws 1 2 statements\n")
 	elsewhere := write("elsewhere.txt", "baseline: 1\ngoos: linux\ncpu: an abacus\nBenchmarkBroadcast/case=echo/clients=1/stack=rawws 1 1.2 "+regress.CPURatio+"\n")
 	for _, tt := range []struct {
 		args []string
@@ -134,6 +187,7 @@ func TestBaselineBad(t *testing.T) {
 		{[]string{"check", "-baseline", foreign}, "not a baseline"},
 		{[]string{"check", "-baseline", newer}, "has format 2"},
 		{[]string{"check", "-times", "-baseline", elsewhere}, "are not of this machine"},
+		{[]string{"check", "-times", "-baseline", exact}, "holds no ratios: leave out -times, or measure them here: compare baseline -times"},
 		{[]string{"baseline", foreign}, "not a baseline"},
 		{[]string{"baseline", newer}, "has format 2"},
 	} {
@@ -145,5 +199,317 @@ func TestBaselineBad(t *testing.T) {
 		if after, _ := os.ReadFile(tt.args[len(tt.args)-1]); string(after) != string(before) {
 			t.Errorf("%v: the file has changed", tt.args)
 		}
+	}
+	// What is there and cannot be read is not taken for new.
+	if status, _, stderr := compare(t, "baseline", dir); status != exitError || strings.Contains(stderr, "is new") {
+		t.Errorf("a folder: exit status %d, stderr %q", status, stderr)
+	}
+	if status, _, stderr := compare(t, "check", "-strict", "-against", "HEAD"); status != exitUsage || !strings.Contains(stderr, "-strict is for -baseline") {
+		t.Errorf("-strict without a file: exit status %d, stderr %q", status, stderr)
+	}
+}
+
+// TestToolchain holds the version of Go in the workflow of this repository against
+// that of its baseline: with another one allocations are not compared, which -strict
+// says.
+func TestToolchain(t *testing.T) {
+	b, err := regress.ReadBaseline(filepath.Join("../..", baselineName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../.github/workflows/check.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, _, _ := strings.Cut(string(text), "\n  pairs:\n")
+	m := regexp.MustCompile(`(?m)^ *go-version: ([^ \n]+)`).FindStringSubmatch(exact)
+	if m == nil || "go"+m[1] != b.Settings["go"] {
+		t.Errorf("the workflow has Go %q, and the baseline is of %s", m, b.Settings["go"])
+	}
+	if !strings.Contains(exact, "compare check -strict -baseline "+baselineName) {
+		t.Errorf("the workflow lets a baseline pass that is out of date:\n%s", exact)
+	}
+}
+
+// onSomeRatios has ratios measured of one case, in as few rounds as a test of
+// them takes.
+func onSomeRatios(t *testing.T, rounds int) {
+	t.Helper()
+	cases, all := ratioCases, ratioRounds
+	ratioCases, ratioRounds = "echo", rounds
+	t.Cleanup(func() { ratioCases, ratioRounds = cases, all })
+}
+
+// TestBaselineTimes writes ratios, and holds them against a file in which one is a
+// tenth of what it is, and one is of no case.
+func TestBaselineTimes(t *testing.T) {
+	const rounds = 6
+	onSomeRatios(t, rounds)
+	t.Chdir(repository(t))
+	file := filepath.Join(t.TempDir(), "baseline.txt")
+	status, stdout, stderr := compare(t, "baseline", "-times", file)
+	if status != exitOK {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	b, err := regress.ReadBaseline(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const echo = "Broadcast/case=echo/clients=1/size=128/rate=2000"
+	for _, stack := range []string{"rawws", "sio"} {
+		for _, unit := range []string{regress.CPURatio, regress.P50Ratio} {
+			if f, ok := b.Of(regress.Place{Series: echo, Stack: stack, Unit: unit}); !ok || len(f.Values) != rounds {
+				t.Errorf("%s of %s: %v", unit, stack, f.Values)
+			}
+		}
+	}
+	if b.Ratios["cores"] == "" || b.Settings["cores"] != "" {
+		t.Errorf("the ratios are of %v, the rest of %v", b.Ratios, b.Settings)
+	}
+
+	place := regress.Place{Series: echo, Stack: "rawws", Unit: regress.CPURatio}
+	for i := range b.Figures {
+		if b.Figures[i].Place == place {
+			for j := range b.Figures[i].Values {
+				b.Figures[i].Values[j] /= 10
+			}
+		}
+	}
+	gone := regress.Place{Series: "Broadcast/case=yodel/clients=1", Stack: "rawws", Unit: regress.CPURatio}
+	b.Add(gone, 1.2)
+	if err := b.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr = compare(t, "check", "-baseline", file, "-times", "-format", "json")
+	var r regress.Report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitRegression {
+		t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
+	}
+	ratios := 0
+	for _, f := range r.Findings {
+		if f.Kind != regress.Stored {
+			continue
+		}
+		ratios++
+		if f.Screen == nil || len(f.Screen.Base) != rounds || len(f.Screen.Head) != rounds {
+			t.Errorf("%v: %+v", f.Place, f.Screen)
+		}
+		if f.Place == place && (f.Outcome != regress.Worse || f.Confirm == nil || len(f.Confirm.Head) != confirms*rounds) {
+			t.Errorf("%v is %s: %+v", f.Place, f.Outcome, f.Confirm)
+		}
+	}
+	if ratios != 4 {
+		t.Errorf("%d ratios are judged", ratios)
+	}
+	if len(r.Failures) != 1 || !strings.Contains(r.Failures[0], "no such ratio any more: "+gone.String()) {
+		t.Errorf("failures: %q", r.Failures)
+	}
+}
+
+// TestRatiosByRound has rounds in which one side failed, or has no figure.
+func TestRatiosByRound(t *testing.T) {
+	c := scenarios.Case{Name: "echo", Clients: 1}
+	run := &record.Run{Stacks: []scenarios.Stack{{Name: "floor"}, {Name: "rawws", Twin: "floor"}}}
+	add := func(stack string, round int, cpu float64, failed string) {
+		run.Cells = append(run.Cells, record.Cell{Scenario: "broadcast", Case: c, Stack: stack, Round: round, Error: failed,
+			Values: []record.Value{{Unit: "server-cpu-sec/msg", V: cpu}}})
+	}
+	for round := 1; round <= 5; round++ {
+		floor, rawws := "", ""
+		if round == 2 {
+			floor = "it died"
+		}
+		if round == 4 {
+			rawws = "it died"
+		}
+		add("rawws", round, float64(3*round), rawws)
+		if round != 3 {
+			add("floor", round, float64(round), floor)
+		}
+	}
+	add("rawws", 6, 18, "")
+	add("floor", 6, 0, "")
+	b := &regress.Baseline{}
+	addRatios(b, run)
+	want := []regress.Figure{{Place: regress.Place{Series: record.SeriesName("broadcast", c), Stack: "rawws", Unit: regress.CPURatio}, Values: []float64{3, 3}}}
+	if !reflect.DeepEqual(b.Figures, want) {
+		t.Errorf("%+v, want %+v", b.Figures, want)
+	}
+}
+
+// emptyChecker is a check that nothing has been found of.
+func emptyChecker() *checker {
+	return &checker{call: &call{}, report: &regress.Report{}, leftOut: make(map[string]bool), failed: make(map[regress.Place]bool)}
+}
+
+// TestCarryOver keeps of an older baseline what cannot be measured here, and of its
+// ratios only those that go under the same settings.
+func TestCarryOver(t *testing.T) {
+	const series = "Broadcast/case=echo/clients=1"
+	figure := func(stack, unit string, values ...float64) regress.Figure {
+		return regress.Figure{Place: regress.Place{Series: series, Stack: stack, Unit: unit}, Values: values}
+	}
+	here := regress.Settings{"goos": "linux", "go": "go1.26.8", "cpu": "A CPU", "commit": "0123456789ab"}
+	there := regress.Settings{"goos": "linux", "go": "go1.26.8", "cpu": "An abacus", "commit": "0123456789ab"}
+	down, ratio := figure("sio-node", "wire-down-B/msg", 200), figure("sio-node", regress.CPURatio, 1.2, 1.3)
+	nearly, fresh := figure("rawws", "server-allocs/msg", 15.9), figure("rawws", regress.CPURatio, 1.1, 1.2)
+	for _, tt := range []struct {
+		name    string
+		of      regress.Settings // the older ratios
+		times   bool
+		want    []regress.Figure
+		ratios  regress.Settings
+		dropped bool
+	}{
+		{"without -times", there, false, []regress.Figure{nearly, down, ratio}, there, false},
+		{"with -times, of another machine", there, true, []regress.Figure{nearly, fresh, down}, here, true},
+		{"with -times, of this one", here, true, []regress.Figure{nearly, fresh, down, ratio}, here, false},
+	} {
+		k := emptyChecker()
+		k.leftOut["sio-node"] = true
+		older := &regress.Baseline{Settings: here, Ratios: tt.of, Figures: []regress.Figure{down, nearly, ratio}}
+		now := &regress.Baseline{Settings: here, Ratios: here, Figures: []regress.Figure{figure("rawws", "server-allocs/msg", 15.95)}}
+		if tt.times {
+			now.Figures = append(now.Figures, fresh)
+		}
+		k.carryOver(older, now, tt.times)
+		if !reflect.DeepEqual(now.Figures, tt.want) || !reflect.DeepEqual(now.Ratios, tt.ratios) {
+			t.Errorf("%s: %+v of %v", tt.name, now.Figures, now.Ratios)
+		}
+		if got := strings.Contains(strings.Join(k.report.Notes, "\n"), "dropped: 1 ratios"); got != tt.dropped {
+			t.Errorf("%s: notes %q", tt.name, k.report.Notes)
+		}
+	}
+}
+
+// TestUnconfirmed has ratios fire that cannot be measured again: they are told, and
+// the report keeps what it has.
+func TestUnconfirmed(t *testing.T) {
+	place := regress.Place{Series: "Broadcast/case=echo/clients=1", Stack: "rawws", Unit: regress.CPURatio}
+	ratios := func(of float64) *regress.Baseline {
+		b := &regress.Baseline{}
+		for i := range 20 {
+			b.Add(place, of*(1+float64(i)/200))
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name   string
+		second *regress.Baseline
+		want   regress.Outcome
+		told   string
+	}{
+		{"nothing", &regress.Baseline{}, regress.Unconfirmed, "could not be confirmed: it was not measured again"},
+		{"no number", &regress.Baseline{Figures: []regress.Figure{{Place: place, Values: []float64{0}}}}, regress.Unconfirmed, "is not a positive number"},
+		{"again", ratios(1.5), regress.Worse, ""},
+	} {
+		k := emptyChecker()
+		older := ratios(1.2)
+		again, err := k.screenStored(older, ratios(1.5), []scenarios.Stack{{Name: "sio"}, {Name: "rawws"}})
+		if err != nil || len(again) != 1 || again[0].Name != "rawws" {
+			t.Fatalf("%v, %v", again, err)
+		}
+		k.confirmStored(older, tt.second)
+		if len(k.report.Findings) != 1 || k.report.Findings[0].Outcome != tt.want {
+			t.Errorf("%s: %+v", tt.name, k.report.Findings)
+		}
+		if told := strings.Join(k.report.Failures, "\n"); (told == "") != (tt.told == "") || !strings.Contains(told, tt.told) {
+			t.Errorf("%s: failures %q", tt.name, told)
+		}
+	}
+}
+
+// TestFailedCell has a cell that failed told once, and not for each figure that
+// it would have.
+func TestFailedCell(t *testing.T) {
+	c := scenarios.Case{Name: "echo", Clients: 1}
+	series := record.SeriesName("broadcast", c)
+	older := &regress.Baseline{}
+	for _, unit := range []string{"wire-up-B/msg", "wire-down-B/msg", "wire-reqs/msg"} {
+		older.Add(regress.Place{Series: series, Stack: "rawws", Unit: unit}, 1)
+		older.Add(regress.Place{Series: series, Stack: "sio", Unit: unit}, 1)
+	}
+	older.Add(regress.Place{Series: "X", Stack: "sio", Unit: "wire-up-B/msg"}, 1)
+	now := &regress.Baseline{Figures: older.Figures[len(older.Figures)-1:]}
+	k := emptyChecker()
+	k.call = &call{ctx: t.Context(), stderr: &bytes.Buffer{}}
+	err := k.cellsOf(bench.Plan{
+		Parts:  []bench.Part{{Scenario: broken{}, Cases: []scenarios.Case{c}}},
+		Stacks: []scenarios.Stack{{Name: "rawws"}}, Rounds: 3,
+	}, func(record.Cell) { t.Error("a cell that failed has figures") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(k.report.Failures) != 1 || !strings.Contains(k.report.Failures[0], "echo on rawws: it is broken") {
+		t.Errorf("after three rounds: %q", k.report.Failures)
+	}
+	if err := k.against(older, now, nil); err != nil {
+		t.Fatal(err)
+	}
+	// What is missing of sio has not failed, and is told of each figure.
+	if len(k.report.Failures) != 4 {
+		t.Errorf("%q", k.report.Failures)
+	}
+	for _, text := range k.report.Failures[1:] {
+		if !strings.Contains(text, "there is no such cell any more: "+series+"/stack=sio") {
+			t.Errorf("%q", text)
+		}
+	}
+	// Nor is a ratio missing whose twin has failed.
+	stored := &regress.Baseline{}
+	for _, s := range []string{series, "X"} {
+		stored.Add(regress.Place{Series: s, Stack: "sio", Unit: regress.CPURatio}, 1)
+		stored.Add(regress.Place{Series: s, Stack: "sio-node", Unit: regress.CPURatio}, 1)
+	}
+	stored.Add(regress.Place{Series: series, Stack: "morse", Unit: regress.CPURatio}, 1)
+	k.report.Failures = nil
+	k.leftOut["sio-node"] = true
+	if _, err := k.screenStored(stored, &regress.Baseline{}, []scenarios.Stack{{Name: "sio", Twin: "rawws"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"there is no such ratio any more: X/stack=sio " + regress.CPURatio, "there is no such ratio any more: " + series + "/stack=morse " + regress.CPURatio}
+	if !slices.Equal(k.report.Failures, want) {
+		t.Errorf("of ratios: %q", k.report.Failures)
+	}
+}
+
+// broken is a scenario that fails.
+type broken struct{ scenarios.Scenario }
+
+func (broken) Name() string { return "broadcast" }
+
+func (broken) Run(context.Context, scenarios.Env, scenarios.Stack, scenarios.Case, scenarios.Recorder) error {
+	return errors.New("it is broken")
+}
+
+// TestSettle takes the second count where that is as it was, of what is exact, too.
+func TestSettle(t *testing.T) {
+	place := func(unit string) regress.Place {
+		return regress.Place{Series: "Broadcast/case=echo/clients=1", Stack: "sio-node", Unit: unit}
+	}
+	figures := func(down, up, allocs float64) *regress.Baseline {
+		b := &regress.Baseline{}
+		b.Add(place("wire-down-B/msg"), down)
+		b.Add(place("wire-up-B/msg"), up)
+		b.Add(place("server-allocs/msg"), allocs)
+		return b
+	}
+	older, now := figures(200, 204, 54), figures(201, 205, 55)
+	differ, err := differing(older, now)
+	if err != nil || !slices.Equal(differ, []int{0, 1, 2}) {
+		t.Fatalf("%v, %v", differ, err)
+	}
+	k := emptyChecker()
+	if err := k.settle(older, now, figures(200, 205, 54.1), differ); err != nil {
+		t.Fatal(err)
+	}
+	if want := figures(200, 205, 54.1); !reflect.DeepEqual(now.Figures, want.Figures) {
+		t.Errorf("%+v, want %+v", now.Figures, want.Figures)
+	}
+	if len(k.report.Notes) != 2 {
+		t.Errorf("%q", k.report.Notes)
+	}
+	if differ, err = differing(older, now); err != nil || !slices.Equal(differ, []int{1}) {
+		t.Errorf("afterwards: %v, %v", differ, err)
 	}
 }

@@ -76,6 +76,7 @@ func (k *checker) command() error {
 	against := f.String("against", "", "commit to hold the present code against, measured in pairs with it: a branch, a tag, HEAD~1")
 	baseline := f.String("baseline", "", "file to hold the present code against, as compare baseline writes it: what is exact, and allocations")
 	times := f.Bool("times", false, "with -baseline: measure the ratios of CPU and latency between stacks, too, which takes minutes")
+	strict := f.Bool("strict", false, "with -baseline: fail, too, if the file is out of date: figures are better, or not in it, or not compared because it is of another version of Go")
 	var libraries []string
 	f.Func("with", "`MODULE@VERSION` of a library to hold the present one against, in pairs; may be given several times", func(v string) error {
 		libraries = append(libraries, v)
@@ -118,6 +119,9 @@ func (k *checker) command() error {
 	if given["times"] && !given["baseline"] {
 		return usagef("-times is for -baseline; pairs measure times always")
 	}
+	if given["strict"] && !given["baseline"] {
+		return usagef("-strict is for -baseline")
+	}
 	if given["baseline"] {
 		for _, name := range []string{"scenario", "case", "stack"} {
 			if given[name] {
@@ -129,7 +133,7 @@ func (k *checker) command() error {
 		*seed = rand.Uint64()
 	}
 	k.plan(*pairs, *seed)
-	k.exactly, k.asked = given["pairs"], given["stack"]
+	k.exactly, k.asked, k.strict = given["pairs"], given["stack"], *strict
 	if !given["baseline"] {
 		if k.parts, err = k.chooseCases(*scenario, *caseList); err != nil {
 			return err
@@ -150,7 +154,7 @@ func (k *checker) command() error {
 	} else {
 		err = k.paired(*against, libraries)
 	}
-	return k.conclude(view, *out, err)
+	return errors.Join(k.conclude(view, *out, err), k.outdated)
 }
 
 // checker is a check that is being made.
@@ -167,6 +171,10 @@ type checker struct {
 
 	leftOut  map[string]bool // stacks that cannot be run here
 	lostCode bool            // not all code can be measured here
+	strict   bool            // a baseline that is out of date is an error
+	outdated error           // that it is
+
+	failed map[regress.Place]bool // cells whose failure has been told; they have no unit
 
 	machine bench.Machine
 	report  *regress.Report

@@ -50,7 +50,8 @@ var check = experiment{
 // What the check must reach, and by how many trials that is shown.
 const (
 	checkTrials      = 50
-	checkMaxFalse    = 1 // of so many
+	checkMaxFalse    = 1    // of so many
+	checkMaxSilent   = 0.20 // share of these that may be inconclusive: who never answers is never wrong
 	checkSlowTrials  = 20
 	checkExactTrials = 20
 	checkSeconds     = 300
@@ -313,6 +314,12 @@ func (s *site) command(dir, name string, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
+// endAtOnce asks a check twice to end, which it then does without finishing what it
+// is at, and tidies up. Two signals of the same kind may arrive as one.
+func endAtOnce(p *os.Process) error {
+	return errors.Join(p.Signal(syscall.SIGINT), p.Signal(syscall.SIGTERM))
+}
+
 // tidyLimit is how long a check that is interrupted may take to tidy up.
 const tidyLimit = time.Minute
 
@@ -339,10 +346,7 @@ func (s *site) try(c change) (checkTrial, error) {
 	cmd := exec.CommandContext(s.ctx, s.compare, args...)
 	cmd.Dir, cmd.Env = s.clone, environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// It is asked twice, which ends it at once, and tidies up.
-	cmd.Cancel = func() error {
-		return errors.Join(cmd.Process.Signal(syscall.SIGINT), cmd.Process.Signal(syscall.SIGINT))
-	}
+	cmd.Cancel = func() error { return endAtOnce(cmd.Process) }
 	cmd.WaitDelay = tidyLimit
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -491,7 +495,7 @@ func firedTable(d *data) string {
 func barsCheck(d *data) []bar {
 	var bars []bar
 	for _, c := range changes {
-		trials, hits := proportion{}, proportion{}
+		trials, hits, silent := proportion{}, proportion{}, proportion{}
 		longest := 0.0
 		for _, t := range d.checks {
 			if t.Change != c.name {
@@ -507,6 +511,10 @@ func barsCheck(d *data) []bar {
 			}
 			if t.Answer != "" {
 				trials.k++
+				silent.n++
+			}
+			if t.Answer == string(regress.Inconclusive) {
+				silent.k++
 			}
 		}
 		if c.leastFound == 0 {
@@ -515,6 +523,8 @@ func barsCheck(d *data) []bar {
 					measured: trials.String(), reached: trials.k >= checkTrials},
 				bar{what: "false alarms of them", limit: fmt.Sprintf("at most %d of %d", checkMaxFalse, checkTrials), measured: shareText(hits),
 					reached: hits.n > 0 && hits.k*checkTrials <= checkMaxFalse*max(hits.n, checkTrials)},
+				bar{what: "inconclusive answers of them", limit: "at most " + percent(checkMaxSilent), measured: shareText(silent),
+					reached: silent.n > 0 && silent.share() <= checkMaxSilent},
 				bar{what: "longest check of HEAD against itself in which nothing fired", limit: fmt.Sprintf("at most %d s", checkSeconds),
 					measured: secondsText(longest), reached: longest > 0 && longest <= checkSeconds})
 			continue

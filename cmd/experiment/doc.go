@@ -103,18 +103,19 @@
 //
 // check runs compare check itself, as a user does, in a clone of this repository in a
 // temporary folder: against HEAD, where all that is found is a false alarm, in at
-// most 1 of 50 trials; against a commit whose rawws uses 10 % or 20 % less CPU per
-// message than the head, which must be found in 70 % and 95 % of 20 trials, in the
-// case steady, in which the slowdown is that large (at saturation the same work
-// would be most of a message's CPU); and against heads that allocate once more or
-// send one more byte for each message, which must be found every time.
+// most 1 of 50 trials, and at most 20 % of the answers may be inconclusive; against
+// a commit whose rawws uses 10 % or 20 % less CPU per message than the head, which
+// must be found in 70 % and 95 % of 20 trials, in the case steady, in which the
+// slowdown is that large (at saturation the same work would be most of a message's
+// CPU); and against heads that allocate once more or send one more byte for each
+// message, which must be found every time.
 //
 //	experiment check -trials 50 -slow-trials 20 -exact-trials 20
 //
 // What is checked is HEAD, so that a tree with changes is refused. All of it takes
 // some hours: a trial against HEAD is a whole check of the broadcast scenario, some
-// four minutes. One that was interrupted is gone on with, and the summary says when
-// and on which commit:
+// four minutes. One that was interrupted is gone on with, on the same commit, machine
+// and versions as before, and the summary says when:
 //
 //	experiment check -continue results/local/check-20261127-101500
 package main

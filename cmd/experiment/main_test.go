@@ -1,21 +1,27 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"wsvsio/bench"
+	"wsvsio/internal/record"
 	"wsvsio/internal/reference"
 	"wsvsio/internal/worker"
 )
@@ -27,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	reference.RunIfChild()
 	worker.RunIfChild(programs())
+	if os.Getenv(askedEnv) != "" {
+		tellAsked()
+	}
 	os.Exit(m.Run())
 }
 
@@ -414,9 +423,29 @@ func TestInterrupted(t *testing.T) {
 // was interrupted before the first trial, and with what cannot be gone on with.
 func TestContinue(t *testing.T) {
 	settings := settings{Stacks: []string{"rawws"}, Trials: 1, Pairs: 6}
+	if status, _, stderr := runHere(t.Context(), "check", "-continue", t.TempDir()); status != exitError || !strings.Contains(stderr, "does not hold an experiment") {
+		t.Errorf("an empty folder: exit status %d, stderr %s", status, stderr)
+	}
+	other := recording{head: newHead("aa", settings)}.keep(t)
+	if status, _, stderr := runHere(t.Context(), "check", "-continue", other); status != exitUsage || !strings.Contains(stderr, "holds the experiment aa") {
+		t.Errorf("another experiment: exit status %d, stderr %s", status, stderr)
+	}
 	done := recording{head: newHead("check", settings), check: []checkTrial{{Change: "nothing", Trial: 1, Answer: "no regression", Seconds: 9}}, why: "it was interrupted"}
+	elsewhere := done.keep(t)
+	status, stdout, stderr := runHere(t.Context(), "check", "-continue", elsewhere)
+	if status != exitError || stdout != "" || !strings.Contains(stderr, `the commit was "0123456789ab" and is `) {
+		t.Errorf("of another commit: exit status %d, stdout %s\nstderr %s", status, stdout, stderr)
+	}
+	if d, err := read(elsewhere); err != nil || len(d.again) > 0 || d.partial() != done.why {
+		t.Errorf("of another commit: %v, %+v", err, d)
+	}
+	machine, _, err := bench.Look(t.Context(), stacksOf(settings.Stacks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done.head.Environment = bench.LookAround(t.Context(), machine)
 	dir := done.keep(t)
-	status, stdout, stderr := runHere(t.Context(), "check", "-continue", dir)
+	status, stdout, stderr = runHere(t.Context(), "check", "-continue", dir)
 	if strings.Contains(stderr, "commit them first") {
 		t.Skip("the tree has changes, which check refuses to measure")
 	}
@@ -431,11 +460,72 @@ func TestContinue(t *testing.T) {
 	if len(d.checks) != 1 || len(d.again) != 1 || d.partial() != "" {
 		t.Errorf("%d trials, gone on with %d times, partial %q", len(d.checks), len(d.again), d.partial())
 	}
-	if status, _, stderr := runHere(t.Context(), "check", "-continue", t.TempDir()); status != exitError || !strings.Contains(stderr, "does not hold an experiment") {
-		t.Errorf("an empty folder: exit status %d, stderr %s", status, stderr)
+}
+
+// TestDiffers has environments that are not those of one experiment.
+func TestDiffers(t *testing.T) {
+	before := newHead("check", settings{}).Environment
+	for want, change := range map[string]func(e *record.Environment){
+		"":                func(e *record.Environment) { e.LoadAverage[0], e.Kernel = 9, "6.2.0" },
+		"commit":          func(e *record.Environment) { e.Commit = "fedcba987654" },
+		"machine":         func(e *record.Environment) { e.Machine = "fedcba987654" },
+		"CPU":             func(e *record.Environment) { e.CPU = "An abacus" },
+		"number of cores": func(e *record.Environment) { e.Cores++ },
+		"version of Go":   func(e *record.Environment) { e.Go = "go1.27.0" },
+		"version of Node": func(e *record.Environment) { e.Node = "v24.0.0" },
+		"changes on top":  func(e *record.Environment) { e.Dirty = !e.Dirty },
+	} {
+		now := before
+		change(&now)
+		if got := differs(before, now); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", want, got)
+		}
 	}
-	other := recording{head: newHead("aa", settings)}.keep(t)
-	if status, _, stderr := runHere(t.Context(), "check", "-continue", other); status != exitUsage || !strings.Contains(stderr, "holds the experiment aa") {
-		t.Errorf("another experiment: exit status %d, stderr %s", status, stderr)
+}
+
+// askedEnv has the test binary tell how it is asked to end.
+const askedEnv = "WSVSIO_TEST_ASKED"
+
+// tellAsked prints the two signals that it is sent, and ends.
+func tellAsked() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	fmt.Println("ready")
+	one, other := <-signals, <-signals
+	both := []string{one.String(), other.String()}
+	slices.Sort(both)
+	fmt.Println(strings.Join(both, " "))
+	os.Exit(0)
+}
+
+// TestEndAtOnce has both signals arrive, as two.
+func TestEndAtOnce(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), askedEnv+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Errorf("it says %q, %v", lines.Text(), lines.Err())
+	}
+	if err := endAtOnce(cmd.Process); err != nil {
+		t.Error(err)
+	}
+	if !lines.Scan() || lines.Text() != "interrupt terminated" {
+		t.Errorf("it was sent %q, %v", lines.Text(), lines.Err())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -76,6 +76,9 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 	}
 	begin := create
 	if before != nil {
+		if other := differs(before.Environment, h.Environment); other != "" {
+			return fmt.Errorf("%s cannot be gone on with, for its parts would not be of the same thing: %s; go on where that is as it was, or begin anew without -continue", opts.again, other)
+		}
 		begin = reopen
 	}
 	w, err := begin(opts.out, h)
@@ -103,6 +106,27 @@ func (e experiment) run(ctx context.Context, args []string, stdout, stderr io.Wr
 	err = errors.Join(err, w.close(why))
 	fmt.Fprintf(stderr, "The data is in %s; make the summary again: experiment summary %s\n", opts.out, opts.out)
 	return errors.Join(err, conclude(opts.out, stdout, stderr))
+}
+
+// differs says in what two environments are not those of one experiment: another
+// program, or another machine. It is "" if they are.
+func differs(before, now record.Environment) string {
+	for _, v := range [][3]string{
+		{"commit", before.Commit, now.Commit},
+		{"machine", before.Machine, now.Machine},
+		{"CPU", before.CPU, now.CPU},
+		{"number of cores", fmt.Sprint(before.Cores), fmt.Sprint(now.Cores)},
+		{"version of Go", before.Go, now.Go},
+		{"version of Node", before.Node, now.Node},
+	} {
+		if v[1] != v[2] {
+			return fmt.Sprintf("the %s was %q and is %q", v[0], v[1], v[2])
+		}
+	}
+	if before.Dirty != now.Dirty {
+		return "there were changes on top of the commit before or now, and not both times"
+	}
+	return ""
 }
 
 // run measures a plan, whose cells become those of a phase and trial, and

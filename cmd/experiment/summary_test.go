@@ -267,6 +267,7 @@ func recordings(t *testing.T) map[string]struct {
 		"lateness":      {recording{head: newHead("lateness", lateSettings), cells: lates}, exitOK},
 		"check":         {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 1, 15)}, exitOK},
 		"check-missed":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 2, 13)}, exitError},
+		"check-silent":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: silent(checked(50, 0, 19), 11)}, exitError},
 		"check-few":     {recording{head: newHead("check", checkSettings), check: checked(20, 0, 0)[:20], why: "it was interrupted"}, exitError},
 		"check-again":   {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 0, 19), again: []head{laterHead(newHead("check", checkSettings))}}, exitOK},
 		"lateness-late": {recording{head: newHead("lateness", lateSettings), cells: lates[1:]}, exitError},
@@ -310,6 +311,16 @@ func checked(trials, wrong, found int) []checkTrial {
 		}
 	}
 	return all
+}
+
+// silent has so many of the trials of HEAD against itself, which come first, say
+// that they are inconclusive.
+func silent(trials []checkTrial, n int) []checkTrial {
+	for i := range trials[:n] {
+		trials[i].Answer = string(regress.Inconclusive)
+		trials[i].Findings[0].Outcome, trials[i].Findings[0].Finds = regress.Noisy, 0.4
+	}
+	return trials
 }
 
 // TestFoundChange is what counts as found: in the cell in which the change

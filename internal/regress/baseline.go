@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -214,11 +215,15 @@ func (b *Baseline) Add(p Place, v float64) {
 var ErrFormat = errors.New("not a baseline that this program reads")
 
 // ReadBaseline reads a file. One that is damaged is an error as a whole: it is
-// what others are held against.
+// what others are held against. Where there is none the error is
+// [fs.ErrNotExist].
 func ReadBaseline(name string) (*Baseline, error) {
 	text, problems, err := record.ReadText(name, true)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the baseline: %w; write one: compare baseline", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the baseline: %w", err)
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, problems[0])
@@ -259,6 +264,9 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 			place.Unit = v.Unit
 			f := Figure{Place: place}
 			if f.Ratio() {
+				if !(v.Value > 0) {
+					return nil, fmt.Errorf("%w: %s: the ratio %v of %v is not a positive number", ErrFormat, name, v.Value, place)
+				}
 				b.Ratios = settings
 			} else {
 				b.Settings = settings
@@ -278,11 +286,17 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 	return b, nil
 }
 
-// Save writes the file in one go.
+// Save writes the file in one go. Where the name is a link, what it leads to is
+// written, and the link stays.
 func (b *Baseline) Save(name string) error {
 	var text bytes.Buffer
 	if err := b.Write(&text); err != nil {
 		return fmt.Errorf("write the baseline: %w", err)
+	}
+	if info, err := os.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return fmt.Errorf("write the baseline: a link that leads nowhere: %w: make the file, or remove the link", err)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return fmt.Errorf("write the baseline: %w", err)

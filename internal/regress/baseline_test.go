@@ -87,6 +87,7 @@ func TestBaselineBad(t *testing.T) {
 		"other one":  {"baseline: one\nBenchmarkX/stack=a 1 2 B\n", `no setting "baseline"`},
 		"newer":      {"baseline: 2\nBenchmarkX/stack=a 1 2 B\n", "has format 2"},
 		"not finite": {"baseline: 1\nBenchmarkX/stack=a 1 NaN B\n", "NaN"},
+		"no ratio":   {"baseline: 1\nBenchmarkX/stack=a 1 1.2 server-cpu-vs-twin\nBenchmarkX/stack=a 1 0 server-cpu-vs-twin\n", "ratio 0 of X/stack=a"},
 		"twice":      {"baseline: 1\nBenchmarkX/stack=a 1 2 B\nBenchmarkX/stack=a 1 3 B\n", "two values"},
 	} {
 		file := filepath.Join(t.TempDir(), "baseline.txt")
@@ -97,8 +98,38 @@ func TestBaselineBad(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, b, err)
 		}
 	}
-	if _, err := ReadBaseline(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrFormat) {
+	if _, err := ReadBaseline(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "write one") {
 		t.Error(err)
+	}
+	// One that is there and cannot be read is not to be written anew.
+	if _, err := ReadBaseline(t.TempDir()); err == nil || errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "write one") {
+		t.Error(err)
+	}
+}
+
+// TestSaveLink writes through a link, which stays one.
+func TestSaveLink(t *testing.T) {
+	dir := t.TempDir()
+	file, link, loose := filepath.Join(dir, "of", "baseline.txt"), filepath.Join(dir, "link.txt"), filepath.Join(dir, "loose.txt")
+	err := errors.Join(os.Mkdir(filepath.Dir(file), 0o777), os.WriteFile(file, nil, 0o666),
+		os.Symlink(filepath.Join("of", "baseline.txt"), link), os.Symlink("nowhere.txt", loose))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := small().Save(link); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != filepath.Join("of", "baseline.txt") {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if b, err := ReadBaseline(file); err != nil || len(b.Figures) != len(small().Figures) {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if err := small().Save(loose); err == nil || !strings.Contains(err.Error(), "leads nowhere") {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "nowhere.txt")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a loose link leads to: %v", err)
 	}
 }
 

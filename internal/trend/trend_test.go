@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -126,6 +127,34 @@ func TestSVG(t *testing.T) {
 	}
 	if strings.Contains(text, "<script") || strings.Contains(text, "NaN") || strings.Contains(text, "ZgotmplZ") {
 		t.Errorf("not escaped, or not a number:\n%s", text)
+	}
+}
+
+// TestLabels has runs of every number: the labels below a chart do not overlap, and
+// the newest run has one.
+func TestLabels(t *testing.T) {
+	for _, commit := range []string{"-", "0123456789ab", "0123456789ab+dirty"} {
+		for n := 1; n <= 60; n++ {
+			h := &History{Lines: []Line{{Series: "X", Stack: "rawws", Twin: "floor", Unit: "server-cpu-sec/msg"}}}
+			for i := range n {
+				h.Runs = append(h.Runs, Run{Name: fmt.Sprint(i), Commit: commit})
+				h.Lines[0].Points = append(h.Lines[0].Points, Point{Run: i, Estimate: 1, Low: 1, High: 1})
+			}
+			c := h.charts()[0]
+			labels, points := c.Labels, c.Lines[0].Points
+			if len(labels) == 0 || labels[len(labels)-1].X != points[n-1].X {
+				t.Fatalf("%d runs: %v", n, labels)
+			}
+			for i, l := range labels[1:] {
+				// A digit of ten pixels is 6.4 wide in the widest font.
+				if apart := l.X - labels[i].X; apart < 6.4*float64(len(commit)) {
+					t.Errorf("%d runs of %s: labels %.1f px apart", n, commit, apart)
+				}
+			}
+			if n <= 4 && len(labels) != n {
+				t.Errorf("%d runs of %s have %d labels", n, commit, len(labels))
+			}
+		}
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"wsvsio/internal/page"
 	"wsvsio/internal/record"
@@ -106,6 +108,12 @@ const (
 	right       = 640
 	top         = 40
 	bottom      = 230
+	margin      = 20 // on both sides of the runs
+
+	// labelDigit is how wide a digit of a label is, at most: in Verdana, the
+	// widest of what systems use, at the size that chart.css gives.
+	labelDigit = 6.4
+	labelSpace = 10 // between two labels
 )
 
 // colours is how many there are; chart.css has them, in light and in dark. Each
@@ -204,14 +212,12 @@ func (h *History) chart(lines []Line) chart {
 		if len(h.Runs) == 1 {
 			return (left + right) / 2
 		}
-		return round(left + 20 + (right-left-40)*float64(run)/float64(len(h.Runs)-1))
+		return round(left + margin + float64(run)*h.apart())
 	}
 	for _, m := range scale(low, high) {
 		c.Marks = append(c.Marks, mark{left, y(m), fmt.Sprintf("%gx", m)})
 	}
-	// A label for each run, as long as they do not overlap.
-	step := (len(h.Runs) + 7) / 8
-	for i := 0; i < len(h.Runs); i += max(1, step) {
+	for _, i := range h.labelled() {
 		c.Labels = append(c.Labels, mark{x(i), bottom + 16, h.Runs[i].Commit})
 	}
 	for i, l := range lines {
@@ -232,6 +238,27 @@ func (h *History) chart(lines []Line) chart {
 		c.Lines = append(c.Lines, drawn)
 	}
 	return c
+}
+
+// apart is how far the runs are from each other, in pixels.
+func (h *History) apart() float64 {
+	return (right - left - 2*margin) / float64(max(1, len(h.Runs)-1))
+}
+
+// labelled are the runs that have a label on the x axis: the newest, and of the
+// others as many as can stand side by side.
+func (h *History) labelled() []int {
+	longest := 0
+	for _, r := range h.Runs {
+		longest = max(longest, utf8.RuneCountInString(r.Commit))
+	}
+	step := max(1, int(math.Ceil((labelDigit*float64(longest)+labelSpace)/h.apart())))
+	var list []int
+	for i := len(h.Runs) - 1; i >= 0; i -= step {
+		list = append(list, i)
+	}
+	slices.Reverse(list)
+	return list
 }
 
 // round keeps a tenth of a pixel.

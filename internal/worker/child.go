@@ -157,19 +157,13 @@ func (c *child) flusher() {
 func (c *child) do(r request) (any, error) {
 	ctx := context.Background()
 	var a ClientArgs
-	unmarshal := func(v any) error {
-		if err := json.Unmarshal(r.Args, v); err != nil {
-			return fmt.Errorf("%s: arguments: %w", r.Cmd, err)
-		}
-		return nil
-	}
 	if c.role == "" && r.Cmd != "start" {
 		return nil, fmt.Errorf("%s: the first request must be start", r.Cmd)
 	}
 	switch r.Cmd {
 	case "start":
 		var s Start
-		if err := unmarshal(&s); err != nil {
+		if err := r.into(&s); err != nil {
 			return nil, err
 		}
 		return c.start(s)
@@ -181,7 +175,7 @@ func (c *child) do(r request) (any, error) {
 		if c.role != Clients {
 			return nil, fmt.Errorf("%s: this worker is a %s", r.Cmd, c.role)
 		}
-		if err := unmarshal(&a); err != nil {
+		if err := r.into(&a); err != nil {
 			return nil, err
 		}
 	case "connect", "warm", "window", "report":
@@ -195,7 +189,7 @@ func (c *child) do(r request) (any, error) {
 	switch r.Cmd {
 	case "connect":
 		var a ConnectArgs
-		if err := unmarshal(&a); err != nil {
+		if err := r.into(&a); err != nil {
 			return nil, err
 		}
 		c.memory[0] = resident()

@@ -14,7 +14,9 @@
 //	← {"id":1,"error":"what went wrong"}
 //
 // The first request is start. A worker that does not speak the version asked
-// for answers with an error that names its own.
+// for answers with an error that names its own, and so does one that is given a
+// field that it does not know, in any request: it is of another commit, and would
+// do something else than it was asked for.
 //
 //	start {"protocol":1,"role":"server","program":"rawws","addr":"127.0.0.1:0","config":ServerConfig}
 //	      {"protocol":1,"role":"clients","program":"rawws"}

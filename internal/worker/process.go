@@ -60,9 +60,10 @@ type Process struct {
 // request; Node needs 0.1 s, under load on a small machine ten times that.
 const startLimit = 20 * time.Second
 
-// ErrVersion is wrapped by the error of New for a worker that speaks another
-// version of the control protocol, as that of another commit may. It says so
-// itself, in words: an old one knows no more.
+// ErrVersion is wrapped by the errors of New and Call for a worker that speaks
+// another version of the control protocol, or does not know a field of the
+// request, as that of another commit may. It says so itself, in words: an old one
+// knows no more.
 var ErrVersion = errors.New("another version of the control protocol")
 
 // New starts a worker. It is killed when the context ends, and by the system
@@ -111,9 +112,6 @@ func New(ctx context.Context, spec Spec) (*Process, error) {
 	spec.Start.Protocol = Version
 	if err := p.Call(limited, "start", spec.Start, &p.Started); err != nil {
 		p.Kill()
-		if strings.Contains(err.Error(), "control protocol") {
-			err = fmt.Errorf("%w: %w", ErrVersion, err)
-		}
 		return nil, err
 	}
 	return p, nil
@@ -217,7 +215,10 @@ func (p *Process) Call(ctx context.Context, cmd string, args, result any) error 
 	case <-ctx.Done():
 		return fmt.Errorf("%s: no answer to %s: %w%s", p.spec.Name, cmd, ctx.Err(), p.stderr.Quote("stderr"))
 	}
-	if r.Error != "" {
+	switch {
+	case strings.Contains(r.Error, "control protocol"):
+		return fmt.Errorf("%w: %s: %s", ErrVersion, p.spec.Name, r.Error)
+	case r.Error != "":
 		return fmt.Errorf("%s: %s", p.spec.Name, r.Error)
 	}
 	if result == nil {

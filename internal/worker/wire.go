@@ -1,13 +1,17 @@
 package worker
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"wsvsio/scenarios"
 )
 
-// Version of the control protocol.
+// Version of the control protocol. A field more does not need another one: a
+// worker that does not know it refuses the request. What an old worker would take
+// for something else does. testdata/wire.txt has the fields of this version.
 const Version = 1
 
 // Role says what a worker holds.
@@ -65,6 +69,23 @@ type request struct {
 	ID   int64           `json:"id"`
 	Cmd  string          `json:"cmd"`
 	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// into reads the arguments of a request. A field that this program does not know is
+// an error: to pass over it would be to run with another configuration than the one
+// that was asked for.
+func (r request) into(v any) error {
+	d := json.NewDecoder(bytes.NewReader(r.Args))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		return nil
+	}
+	// Package json has no type for this one.
+	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		return fmt.Errorf("%s: this worker speaks control protocol %d as it was before there was a field %s", r.Cmd, Version, name)
+	}
+	return fmt.Errorf("%s: arguments: %w", r.Cmd, err)
 }
 
 // reply is one line from a worker: an answer if it has an ID, else an event.

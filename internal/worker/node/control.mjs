@@ -1,6 +1,7 @@
 import { Console } from 'node:console';
 
 import { startClients } from './clients.mjs';
+import * as fields from './fields.mjs';
 import { readLines, writeLine } from './pipe.mjs';
 import { startServer } from './server.mjs';
 import { watchUsage } from './usage.mjs';
@@ -43,7 +44,18 @@ export function serve() {
 
   function run(cmd, args) {
     const known = { ...started?.commands, ...commands };
-    if (Object.hasOwn(known, cmd)) return known[cmd](args);
+    if (Object.hasOwn(known, cmd)) {
+      // To pass over a field would be to do something else than was asked for.
+      const allowed = cmd === 'start' ? fields.start : fields.client;
+      const field = fields.unknown(args, allowed);
+      if (field !== undefined) {
+        throw new Error(
+          `this worker speaks version ${version} of the control protocol ` +
+            `as it was before there was a field ${field}`,
+        );
+      }
+      return known[cmd](args);
+    }
     const now = started ? '' : ' before start';
     throw new Error(
       `unknown command ${cmd}${now}, known: ${Object.keys(known).join(', ')}`,
