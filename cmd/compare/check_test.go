@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -573,6 +575,53 @@ func TestPackagesOf(t *testing.T) {
 	}
 	if got := packagesOf(bench.Stacks()); !slices.Contains(got, "wsvsio/rawws") || !slices.Contains(got, "wsvsio/sio") || !slices.Contains(got, "wsvsio/internal/floor") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestToolchains tells that both sides are not built with the same Go, here of this
+// program and a copy that says something else of itself.
+func TestToolchains(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// See debug/buildinfo: a magic, more up to 32 bytes, the length of the version
+	// and the version.
+	const before = 33
+	magic, version := []byte("\xff Go buildinf:"), runtime.Version()
+	other := version[:len(version)-1] + "x"
+	for i := 0; i < len(data); i++ {
+		next := bytes.Index(data[i:], magic)
+		if next < 0 {
+			break
+		}
+		i += next
+		if at := data[min(len(data), i+before):]; bytes.HasPrefix(at, []byte(version)) {
+			copy(at, other)
+		}
+	}
+	copied := filepath.Join(t.TempDir(), "copied")
+	if err := os.WriteFile(copied, data, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ head, want string }{
+		{self, ""},
+		{copied, "the base is built with " + version + " and the head with " + other},
+	} {
+		k := newChecker(&call{stderr: io.Discard})
+		if err := k.compareToolchains(bench.Build{Binary: self}, bench.Build{Binary: tt.head}); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Join(k.report.Notes, " "); (said == "") != (tt.want == "") || !strings.Contains(said, tt.want) {
+			t.Errorf("notes %q, want %q", said, tt.want)
+		}
+	}
+	if err := newChecker(&call{stderr: io.Discard}).compareToolchains(bench.Build{Binary: "check_test.go"}, bench.Build{Binary: self}); err == nil {
+		t.Error("a file that is no program is no error")
 	}
 }
 

@@ -426,16 +426,19 @@ func noise(findings []Finding) string {
 	if len(silent) == 0 || !decide && len(silent) < len(list) {
 		return ""
 	}
-	what := fmt.Sprintf("%d deciding figures", len(silent))
-	if !decide {
+	what, are, have := fmt.Sprintf("%d deciding figures", len(silent)), "are", "have"
+	switch {
+	case !decide:
 		what = fmt.Sprintf("no deciding figure was measured, and the others in pairs (%d)", len(silent))
+	case len(silent) == 1:
+		what, are, have = "a deciding figure", "is", "has"
 	}
 	worst := slices.MaxFunc(silent, func(a, b Finding) int { return cmp.Compare(a.finds(), b.finds()) })
 	if worst.finds() == 0 {
-		return what + " have too few pairs to say anything"
+		return what + " " + have + " too few pairs to say anything"
 	}
-	return fmt.Sprintf("%s are too noisy on this machine: %s would have shown a shift of %.0f %%, and %.0f %% or less is asked for; take more pairs or a quieter machine",
-		what, worst.name(), 100*worst.finds(), 100*MostFinds)
+	return fmt.Sprintf("%s %s too noisy on this machine: %s would have shown a shift of %.0f %%, and %.0f %% or less is asked for; take more pairs or a quieter machine",
+		what, are, worst.name(), 100*worst.finds(), 100*MostFinds)
 }
 
 // finds is what would have been found of the figure; 0 if nothing would.
