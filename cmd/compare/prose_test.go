@@ -73,6 +73,7 @@ var settings = []setting{
 	{"exit status 0", mainFile, "exitOK          = 0\n"},
 	{"a shift of 20 %", judgeFile, "MostFinds = 0.20"},
 	{"Exit status 1", mainFile, "exitError       = 1\n"},
+	{"the exit status is 1", mainFile, "exitError       = 1\n"},
 	{"2 is a wrong use", mainFile, "exitUsage       = 2\n"},
 	{"130 an interrupt", mainFile, "exitInterrupted = 130"},
 	{"A first batch of 20 pairs", "cmd/compare/check.go", "defaultPairs = 20\n"},
