@@ -340,7 +340,7 @@ func noLoss(h *hearing) string {
 		silences, m := most(k.stack, "silent")
 		tried := fmt.Sprintf("%s and %s", count(float64(n), "reset"), count(float64(m), "silence"))
 		if lost := max(resets, silences); lost > 0 {
-			took = append(took, fmt.Sprintf("%s up to %s in %s", k.what, digits(lost), tried))
+			took = append(took, fmt.Sprintf("%s up to %s (in %s)", k.what, count(lost, "message"), tried))
 		} else {
 			kept = append(kept, fmt.Sprintf("%s in %s", k.what, tried))
 			choice, twice := k.choice, 0.0
@@ -376,7 +376,7 @@ func noLoss(h *hearing) string {
 		parts = append(parts, "nothing was lost "+strings.Join(kept, ", nor "))
 	}
 	if len(took) > 0 {
-		parts = append(parts, "a fault took "+strings.Join(took, ", "))
+		parts = append(parts, "a single fault took "+strings.Join(took, " and "))
 	}
 	if len(restarts) > 0 {
 		parts = append(parts, "a restart of the server took up to "+strings.Join(restarts, " and ")+", in cases of different length")
