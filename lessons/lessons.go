@@ -18,8 +18,9 @@
 // A "~" in a marker stands for a space. A declaration in Go is named as in
 // Server.chat; in JavaScript it is the statement that begins with the words.
 //
-// A test fails where one differs from its source; go test ./lessons -update
-// writes them anew. Two pieces of code between <!--pair--> and <!--/pair--> stand
+// The sentences of the README have them, too, and a test of cmd/compare. A test
+// fails where one differs from its source; go test ./lessons -update writes them
+// anew. Two pieces of code between <!--pair--> and <!--/pair--> stand
 // side by side on the pages, which compare lessons builds.
 package lessons
 

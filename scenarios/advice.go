@@ -339,11 +339,13 @@ func noLoss(h *hearing) string {
 		resets, n := most(k.stack, "reset")
 		silences, m := most(k.stack, "silent")
 		tried := fmt.Sprintf("%s and %s", count(float64(n), "reset"), count(float64(m), "silence"))
-		if lost := max(resets, silences); lost > 0 {
+		lost := max(resets, silences)
+		choice := k.choice
+		if lost > 0 {
 			took = append(took, fmt.Sprintf("%s up to %s (in %s)", k.what, count(lost, "message"), tried))
 		} else {
 			kept = append(kept, fmt.Sprintf("%s in %s", k.what, tried))
-			choice, twice := k.choice, 0.0
+			twice := 0.0
 			for _, name := range []string{"reset", "silent"} {
 				for _, f := range h.m.All(Place{"reconnect", name, k.stack, unitTwice}) {
 					h.cite(f, digits(f.Max)+" delivered twice")
@@ -355,12 +357,12 @@ func noLoss(h *hearing) string {
 				notes = append(notes, fmt.Sprintf("%s up to %s came twice", k.what, count(twice, "message")))
 			}
 			choices = append(choices, choice)
-			if lost, n := most(k.stack, "restart"); n > 0 && lost == 0 {
-				lasting = append(lasting, choice)
-			}
 		}
-		if lost, _ := most(k.stack, "restart"); lost > 0 {
-			restarts = append(restarts, fmt.Sprintf("%s %s", digits(lost), k.what))
+		switch restart, n := most(k.stack, "restart"); {
+		case restart > 0:
+			restarts = append(restarts, fmt.Sprintf("%s %s", digits(restart), k.what))
+		case n > 0 && lost == 0:
+			lasting = append(lasting, choice)
 		}
 	}
 	if f, ok := h.try("size", "reconnect", goPlain, unitLines); ok {
@@ -535,19 +537,13 @@ func interval(d Difference) string {
 	return fmt.Sprintf(" (%s to %s)", digits(d.Low*1e6), digits(d.High*1e6))
 }
 
-// perCore is how many deliveries cost a second of CPU. The other side is worked
-// out by the ratio inside rounds, which is the one that the tables have.
+// perCore is how many deliveries cost a second of CPU.
 func perCore(h *hearing, plain, sio string) BreakEven {
-	r := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
-	b := BreakEven{What: "deliveries" + sizeOf(r.Over.Full) + " for a second of one core's CPU, at what fan-out takes (not a capacity)"}
-	if !h.ok() || r.Under.Median <= 0 || r.Estimate <= 0 {
-		b.Reason = h.lacks()
-		return b
+	b, r := h.ofACore(plain, sio, 1)
+	b.What = "deliveries" + sizeOf(r.Over.Full) + " for a second of one core's CPU, at what fan-out takes (not a capacity)"
+	if b.Plain != "" {
+		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
 	}
-	b.Plain, b.SocketIO = about(1/r.Under.Median), about(1/(r.Under.Median*r.Estimate))
-	b.Reason = fmt.Sprintf("1 s over the server CPU per delivery to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
-	h.citeRatio(r, "server CPU per delivery")
-	h.cite(r.Under, r.Under.Text)
 	return b
 }
 
@@ -560,18 +556,26 @@ const (
 
 // usersPerCore is the same in users.
 func usersPerCore(h *hearing, plain, sio string) BreakEven {
-	r := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
-	b := BreakEven{What: fmt.Sprintf("the same in users, in rooms of %d in which each says something every %d s", roomSize, everySecs)}
-	if !h.ok() || r.Under.Median <= 0 || r.Estimate <= 0 {
-		b.Reason = h.lacks()
-		return b
-	}
 	const deliveries = float64(roomSize) / everySecs // to a user, a second
-	b.Plain, b.SocketIO = about(1/r.Under.Median/deliveries), about(1/(r.Under.Median*r.Estimate)/deliveries)
-	b.Reason = fmt.Sprintf("the row above over %s deliveries a second to each", digits(deliveries))
+	b, _ := h.ofACore(plain, sio, deliveries)
+	b.What = fmt.Sprintf("the same in users, in rooms of %d in which each says something every %d s", roomSize, everySecs)
+	if b.Plain != "" {
+		b.Reason = fmt.Sprintf("the row above over %s deliveries a second to each", digits(deliveries))
+	}
+	return b
+}
+
+// ofACore is how many of so many deliveries each cost a second of CPU; without
+// figures it says what is missing. The other side is worked out by the ratio inside
+// rounds, which is the one that the tables have.
+func (h *hearing) ofACore(plain, sio string, deliveries float64) (BreakEven, Ratio) {
+	r := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
+	if !h.ok() || r.Under.Median <= 0 || r.Estimate <= 0 {
+		return BreakEven{Reason: h.lacks()}, r
+	}
 	h.citeRatio(r, "server CPU per delivery")
 	h.cite(r.Under, r.Under.Text)
-	return b
+	return BreakEven{Plain: about(1 / r.Under.Median / deliveries), SocketIO: about(1 / (r.Under.Median * r.Estimate) / deliveries)}, r
 }
 
 // saturated is how many deliveries a second were made when a server got as much
@@ -596,8 +600,8 @@ func saturated(h *hearing, plain, sio string) BreakEven {
 // idleMemory is what an idle user takes of the server process.
 func idleMemory(h *hearing, plain, sio string) BreakEven {
 	b := BreakEven{What: "memory of the server process for an idle user (the kernel's sockets come on top)"}
-	one, other := h.needBoth("broadcast", "idle", unitMemory, plain, sio)
-	if !h.ok() || one.Median <= 0 || other.Median <= 0 {
+	one, other, ok := h.ofAnIdle(plain, sio)
+	if !ok {
 		b.Reason = h.lacks()
 		return b
 	}
@@ -612,8 +616,8 @@ func idleMemory(h *hearing, plain, sio string) BreakEven {
 // connected.
 func idlePerGigabyte(h *hearing, plain, sio string) BreakEven {
 	b := BreakEven{What: "idle users in a GB of the server process"}
-	one, other := h.needBoth("broadcast", "idle", unitMemory, plain, sio)
-	if !h.ok() || one.Median <= 0 || other.Median <= 0 {
+	one, other, ok := h.ofAnIdle(plain, sio)
+	if !ok {
 		b.Reason = h.lacks()
 		return b
 	}
@@ -627,6 +631,12 @@ func idlePerGigabyte(h *hearing, plain, sio string) BreakEven {
 	b.Plain, b.SocketIO = about(gigabyte/one.Median), about(gigabyte/other.Median)
 	b.Reason = fmt.Sprintf("a GB over the row above, where %s were connected", clientsOf(one.Full))
 	return b
+}
+
+// ofAnIdle returns the memory of an idle client on both sides, if it is known.
+func (h *hearing) ofAnIdle(plain, sio string) (one, other Figure, ok bool) {
+	one, other = h.needBoth("broadcast", "idle", unitMemory, plain, sio)
+	return one, other, h.ok() && one.Median > 0 && other.Median > 0
 }
 
 // about returns a number that was worked out, with two significant digits.

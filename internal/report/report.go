@@ -124,8 +124,9 @@ func newPage(run *record.Run) *page {
 	groups := run.Group()
 	for i, group := range groups {
 		if i == 0 || groups[i-1].Scenario != group.Scenario {
-			p.addMatrix(group.Scenario, groups)
-			p.addOverview(group.Scenario, groups)
+			own := groupsOf(group.Scenario, groups)
+			p.addMatrix(group.Scenario, own)
+			p.addOverview(group.Scenario, own)
 		}
 		columns, rest := columnsOf(group)
 		p.tables = append(p.tables, p.newTable(group, columns))
@@ -178,7 +179,7 @@ func newPage(run *record.Run) *page {
 // addMatrix adds a table of what gets through in a scenario, where that was
 // asked of several cases.
 func (p *page) addMatrix(scenario string, groups []record.Group) {
-	if g := matrix(groupsOf(scenario, groups)); len(g.rows) > 0 {
+	if g := matrix(groups); len(g.rows) > 0 {
 		p.tables = append(p.tables, table{title: clean(scenario + " / matrix: what gets through"), grid: g, caption: matrixKey, outcomes: true})
 	}
 }
@@ -186,7 +187,7 @@ func (p *page) addMatrix(scenario string, groups []record.Group) {
 // addOverview adds a table of what Socket.IO takes in the cases of a scenario,
 // where they are many.
 func (p *page) addOverview(scenario string, groups []record.Group) {
-	if g := overview(groupsOf(scenario, groups)); len(g.rows) > 0 {
+	if g := overview(groups); len(g.rows) > 0 {
 		p.tables = append(p.tables, table{title: clean(scenario + " / overview: Socket.IO, times a plain WebSocket"), grid: g, caption: overviewKey})
 	}
 }
