@@ -348,6 +348,40 @@ func (f fault) frames(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	<-up
 }
 
+// TestKnown holds that a check that is known to fail may pass by luck, and that one
+// that always passes is noticed.
+func TestKnown(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		passes int // before it fails
+		known  string
+		want   Result
+	}{
+		{"fails at once", 0, "it fails", Result{Outcome: Broken, Tries: 1}},
+		{"fails now and then", knownTries - 1, "it fails", Result{Outcome: Broken, Tries: knownTries}},
+		{"does not fail any more", knownTries, "it fails", Result{Outcome: Kept, Tries: knownTries, Surprise: true}},
+		{"was not known to fail", 0, "", Result{Outcome: Broken, Tries: 1, Surprise: true}},
+		{"passes", knownTries, "", Result{Outcome: Kept, Tries: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			runs := 0
+			check := Check{Name: "rigged", run: func(p *play) {
+				if runs++; runs > c.passes {
+					p.failf("broken")
+				}
+			}}
+			target := Target{Version: EIO4}
+			if c.known != "" {
+				target.Known = map[string]string{check.Name: c.known}
+			}
+			got := target.judge(t.Context(), check, Servers{})
+			if got.Outcome != c.want.Outcome || got.Tries != c.want.Tries || got.Surprise != c.want.Surprise || runs != c.want.Tries {
+				t.Errorf("%s, %d tries, surprise %v; want %s, %d, %v", got.Outcome, got.Tries, got.Surprise, c.want.Outcome, c.want.Tries, c.want.Surprise)
+			}
+		})
+	}
+}
+
 // TestMeet has each server meet a client of the other version.
 func TestMeet(t *testing.T) {
 	for _, tt := range []struct {
