@@ -55,9 +55,9 @@ type welcome struct {
 }
 
 // recovery is what the server keeps for those who come back. The broadcasts in
-// its log are at most 16 times as many as may wait for a client, and in bytes
-// half as many, so that what is said meanwhile finds room beside them. One
-// message may be longer. Server.mu guards it, and the seats.
+// its log have at most half the bytes that may wait for a client, so that what
+// is said meanwhile finds room beside them. One message may be longer.
+// Server.mu guards it, and the seats.
 type recovery struct {
 	seats map[string]*seat // by the id of the session
 	last  int64            // number of the last broadcast
@@ -183,7 +183,7 @@ func (s *Server) record(
 	if except != nil {
 		b.except = except.seat
 	}
-	r.keep(b, 16*s.cfg.Queue, s.cfg.QueueBytes/2)
+	r.keep(b, s.cfg.QueueBytes/2)
 	for c := range s.rooms[room] {
 		if c != except && (c.seat == nil || c.seat != b.except) {
 			c.send(b.frame)
@@ -191,11 +191,11 @@ func (s *Server) record(
 	}
 }
 
-// keep adds a broadcast and drops the oldest ones over the limits.
-func (r *recovery) keep(b logged, count, bytes int) {
+// keep adds a broadcast and drops the oldest ones over the limit, in bytes.
+func (r *recovery) keep(b logged, limit int) {
 	r.log = append(r.log, b)
 	r.bytes += len(b.frame)
-	for len(r.log) > count || len(r.log) > 1 && r.bytes > bytes {
+	for len(r.log) > 1 && r.bytes > limit {
 		r.bytes -= len(r.log[0].frame)
 		r.log[0] = logged{} // the frame may go
 		r.log = r.log[1:]
