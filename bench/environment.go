@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"wsvsio/internal/checkout"
 	"wsvsio/internal/record"
 	"wsvsio/internal/worker"
 )
@@ -99,11 +100,16 @@ func commit(ctx context.Context, root string) (string, bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	id, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "--short=12", "HEAD").Output()
+	git := func(args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(ctx, "git", args...)
+		cmd.Dir, cmd.Env = root, checkout.Environment()
+		return cmd.Output()
+	}
+	id, err := git("rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return "", false
 	}
-	changes, err := exec.CommandContext(ctx, "git", "--no-optional-locks", "-C", root, "status", "--porcelain", "--untracked-files=no").Output()
+	changes, err := git("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
 	return strings.TrimSpace(string(id)), err == nil && len(changes) > 0
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsvsio/internal/checkout"
 	"wsvsio/internal/record"
 )
 
@@ -72,6 +74,48 @@ func TestMachine(t *testing.T) {
 	}
 	if got := machine("nowhere"); got != "" {
 		t.Errorf("without the file: %q", got)
+	}
+}
+
+// TestCommit asks for the commit of a folder, also where the variables of git name
+// another repository, as they do in a hook.
+func TestCommit(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	git := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+		cmd.Dir, cmd.Env = dir, checkout.Environment()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	file := filepath.Join(dir, "file")
+	git("init", "--quiet")
+	if err := os.WriteFile(file, []byte("one"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	git("add", "file")
+	git("commit", "--quiet", "--message", "one")
+	want := git("rev-parse", "--short=12", "HEAD")
+	t.Setenv("GIT_DIR", filepath.Join(t.TempDir(), "elsewhere"))
+	if id, dirty := commit(t.Context(), dir); id != want || dirty {
+		t.Errorf("%q, %t, want %q", id, dirty, want)
+	}
+	if err := os.WriteFile(file, []byte("two"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if id, dirty := commit(t.Context(), dir); id != want || !dirty {
+		t.Errorf("changed: %q, %t, want %q", id, dirty, want)
+	}
+	for _, none := range []string{"", t.TempDir()} {
+		if id, dirty := commit(t.Context(), none); id != "" || dirty {
+			t.Errorf("no repository: %q, %t", id, dirty)
+		}
 	}
 }
 

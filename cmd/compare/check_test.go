@@ -293,6 +293,31 @@ func TestCheckAgainst(t *testing.T) {
 	}
 }
 
+// TestCheckLinked checks a folder of a worktree that is on no branch, as git is used
+// by one who has several, and where the variables of git name another repository, as
+// they do in a hook.
+func TestCheckLinked(t *testing.T) {
+	dir := repository(t)
+	linked := filepath.Join(t.TempDir(), "linked")
+	if _, err := git(dir, "worktree", "add", "--quiet", "--detach", linked, wasteTag); err != nil {
+		t.Fatal(err)
+	}
+	defer git(dir, "worktree", "remove", "--force", linked)
+	unchanged(t, dir, func() {
+		t.Chdir(filepath.Join(linked, "rawws"))
+		for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
+			t.Setenv(name, filepath.Join(linked, "elsewhere"))
+		}
+		status, stdout, stderr := compare(t, "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		if status != exitRegression || !strings.Contains(stdout, "bytes down") || !regexp.MustCompile(`head: [0-9a-f]{12} waste\b`).MatchString(stdout) || strings.Contains(stdout, "dirty") {
+			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		}
+		if changes, err := git(linked, "status", "--porcelain", "--ignored"); err != nil || changes != "" {
+			t.Errorf("the worktree has changed: %s, %v", changes, err)
+		}
+	})
+}
+
 // TestCheckGain is the same the other way round: it is told, and fails nothing. The
 // base has a commit that the head has not, which is told, too.
 func TestCheckGain(t *testing.T) {

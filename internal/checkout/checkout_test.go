@@ -146,7 +146,7 @@ func TestForeign(t *testing.T) {
 	for _, name := range names {
 		t.Setenv(name, "x")
 	}
-	for _, v := range environment() {
+	for _, v := range Environment() {
 		if name, _, _ := strings.Cut(v, "="); slices.Contains(names, name) {
 			t.Errorf("%s is left", v)
 		}
@@ -171,41 +171,65 @@ func TestChanges(t *testing.T) {
 
 // TestCheckout puts a commit beside the tree and takes it away again.
 func TestCheckout(t *testing.T) {
-	for _, prefix := range []string{"", "a/b"} {
-		r, root := newRepository(t, prefix)
-		// A hook of the user's that would be run by git as the user does it.
-		ran := filepath.Join(t.TempDir(), "ran")
-		put(t, "#!/bin/sh\ntouch '"+ran+"'\n", git(t, root, "rev-parse", "--absolute-git-dir"), "hooks", "post-checkout")
-		// As in a hook, where git is tied to the index of a commit under way.
-		t.Setenv("GIT_INDEX_FILE", filepath.Join(t.TempDir(), "index"))
-		before := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list")
-		c, err := r.Resolve(t.Context(), "HEAD~1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := os.ReadFile(filepath.Join(w.Root, "file")); err != nil || string(text) != "one" {
-			t.Errorf("%q: %q, %v", prefix, text, err)
-		}
-		put(t, "", w.Root, "what a build leaves")
-		if err := w.Remove(); err != nil {
-			t.Error(err)
-		}
-		if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%q: the folder is still there: %v", prefix, err)
-		}
-		if after := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list"); after != before {
-			t.Errorf("%q: %q, before %q", prefix, after, before)
-		}
-		if _, err := os.Stat(filepath.Join(git(t, root, "rev-parse", "--absolute-git-dir"), "worktrees")); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%q: git still knows it: %v", prefix, err)
-		}
-		if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%q: the hook was run", prefix)
-		}
+	for _, tt := range []struct {
+		name, prefix string
+		linked       bool // the tree is a worktree itself, and on no branch
+	}{
+		{name: "a repository"},
+		{name: "a folder of one", prefix: "a/b"},
+		{name: "a linked worktree", linked: true},
+		{name: "a folder of one that is linked", prefix: "a/b", linked: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, root := newRepository(t, tt.prefix)
+			gitDir := git(t, root, "rev-parse", "--absolute-git-dir")
+			trees := 0
+			if tt.linked {
+				dir := filepath.Join(t.TempDir(), "linked")
+				git(t, root, "worktree", "add", "--quiet", "--detach", dir, "HEAD")
+				root, trees = filepath.Join(dir, tt.prefix), 1
+				var err error
+				if r, err = Open(t.Context(), root); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// A hook of the user's that would be run by git as the user does it.
+			ran := filepath.Join(t.TempDir(), "ran")
+			put(t, "#!/bin/sh\ntouch '"+ran+"'\n", gitDir, "hooks", "post-checkout")
+			// As in a hook, where git is tied to a repository, and to the index of a
+			// commit under way.
+			for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
+				t.Setenv(name, filepath.Join(t.TempDir(), "elsewhere"))
+			}
+			before := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list")
+			c, err := r.Resolve(t.Context(), "HEAD~1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(filepath.Join(w.Root, "file")); err != nil || string(text) != "one" {
+				t.Errorf("%q, %v", text, err)
+			}
+			put(t, "", w.Root, "what a build leaves")
+			if err := w.Remove(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the folder is still there: %v", err)
+			}
+			if after := git(t, root, "status", "--porcelain") + git(t, root, "worktree", "list"); after != before {
+				t.Errorf("%q, before %q", after, before)
+			}
+			if known, err := os.ReadDir(filepath.Join(gitDir, "worktrees")); len(known) != trees || err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("git still knows it: %v, %v", known, err)
+			}
+			if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
+				t.Error("the hook was run")
+			}
+		})
 	}
 }
 

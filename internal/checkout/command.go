@@ -22,9 +22,10 @@ var foreign = []string{
 	"GIT_PREFIX", "GIT_INTERNAL_SUPER_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR",
 }
 
-// environment is that of all commands: a workspace around the repository would
-// hold for one side of a comparison alone.
-func environment() []string {
+// Environment is that of a command that is to find the repository of its working
+// directory, whatever repository the variables of this process name. No workspace is
+// in it: one around the repository would hold for one side of a comparison alone.
+func Environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(foreign, name)
@@ -44,7 +45,7 @@ const grace = 5 * time.Second
 // tidies up is not cut short, and the end of the context ends all of it.
 func run(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, environment()
+	cmd.Dir, cmd.Env = dir, Environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = grace
