@@ -293,24 +293,32 @@ func (k *checker) keep(dir string) error {
 		"summary.md":     k.report.Markdown,
 		"benchmark.json": k.report.Points,
 	}
-	_, older := os.Stat(filepath.Join(dir, checkFile))
-	var wrong []error
 	for which, names := range sideFiles {
 		for i, name := range names {
-			if cells := k.cells[which][i]; len(cells) > 0 {
-				files[name] = func(w io.Writer) error { return k.text(w, cells) }
-			} else if older == nil {
-				if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					wrong = append(wrong, fmt.Errorf("remove what an older check has left: %w", err))
+			cells := k.cells[which][i]
+			files[name] = func(w io.Writer) error {
+				if len(cells) == 0 {
+					return regress.ErrNothing
 				}
+				return k.text(w, cells)
 			}
 		}
 	}
+	_, older := os.Stat(filepath.Join(dir, checkFile))
+	written := make(map[string]bool)
+	var wrong []error
 	for name, write := range files {
 		var b bytes.Buffer
 		err := write(&b)
-		if err == nil {
+		written[name] = err == nil
+		switch {
+		case err == nil:
 			err = os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o666)
+		case errors.Is(err, regress.ErrNothing):
+			err = nil
+			if older == nil {
+				err = removeIfThere(filepath.Join(dir, name))
+			}
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("keep the check: %w", err))
@@ -320,10 +328,18 @@ func (k *checker) keep(dir string) error {
 		return errors.Join(wrong...)
 	}
 	hint := ""
-	if base, head := sideFiles[0][0], sideFiles[0][1]; files[base] != nil && files[head] != nil {
+	if base, head := sideFiles[0][0], sideFiles[0][1]; written[base] && written[head] {
 		hint = fmt.Sprintf("; benchstat reads it: benchstat %s %s", filepath.Join(dir, base), filepath.Join(dir, head))
 	}
 	fmt.Fprintf(k.stderr, "The check is in %s%s\n", dir, hint)
+	return nil
+}
+
+// removeIfThere removes a file that an older check may have left.
+func removeIfThere(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 

@@ -175,22 +175,22 @@ func TestKeep(t *testing.T) {
 		}
 		return strings.Join(list, " ")
 	}
-	const always = "benchmark.json check.json"
 	c := newTrial(t, 6)
 	if err := c.keep(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(), "base.txt "+always+" confirm-base.txt other.txt summary.md"; got != want {
+	if got, want := names(), "base.txt check.json confirm-base.txt other.txt summary.md"; got != want {
 		t.Errorf("nobody's: %s, want %s", got, want)
 	}
 	c = newTrial(t, 6)
 	cell := record.Cell{Scenario: "broadcast", Case: scenarios.Case{Name: "echo", Clients: 1}, Stack: "rawws", Round: 1, N: 1, Values: []record.Value{{Unit: cpuUnit, V: 1}}}
 	c.stacks = []scenarios.Stack{{Name: "rawws"}}
 	c.cells = [2][2][]record.Cell{{{cell, cell}, {cell, cell}}, {{cell}, {cell}}}
+	c.report.Findings = []regress.Finding{{Place: regress.Place{Series: "Broadcast/case=echo", Stack: "rawws", Unit: "wire-up-B/msg"}, Kind: regress.Exact, Head: 212}}
 	if err := c.keep(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(), "base.txt "+always+" confirm-base.txt confirm-head.txt head.txt other.txt summary.md"; got != want {
+	if got, want := names(), "base.txt benchmark.json check.json confirm-base.txt confirm-head.txt head.txt other.txt summary.md"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	for name, want := range map[string]int{"base.txt": 2, "head.txt": 2, "confirm-base.txt": 1, "confirm-head.txt": 1} {
@@ -209,8 +209,8 @@ func TestKeep(t *testing.T) {
 	if err := c.keep(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(), always+" other.txt summary.md"; got != want {
-		t.Errorf("with nothing for benchstat: %s, want %s", got, want)
+	if got, want := names(), "check.json other.txt summary.md"; got != want {
+		t.Errorf("with no figures: %s, want %s", got, want)
 	}
 	if strings.Contains(c.stderr.String(), "benchstat") {
 		t.Errorf("stderr %s", &c.stderr)

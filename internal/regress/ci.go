@@ -2,6 +2,7 @@ package regress
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -102,10 +103,9 @@ type point struct {
 	Extra string  `json:"extra,omitempty"`
 }
 
-// Points writes the head's figures as github-action-benchmark reads them (tool
-// customSmallerIsBetter). Figures of which more is better are left out.
-func (r *Report) Points(w io.Writer) error {
-	points := []point{}
+// points are the head's figures of which less is better.
+func (r *Report) points() []point {
+	var points []point
 	for _, f := range r.Findings {
 		if record.UnitOf(f.Unit).Better == record.Higher {
 			continue
@@ -119,6 +119,21 @@ func (r *Report) Points(w io.Writer) error {
 			p.Range = spread(f.Unit, b.Head)
 		}
 		points = append(points, p)
+	}
+	return points
+}
+
+// ErrNothing says that a file would hold no figure, which is nothing to write:
+// github-action-benchmark takes an empty list for an error.
+var ErrNothing = errors.New("there is no figure for it")
+
+// Points writes the head's figures as github-action-benchmark reads them (tool
+// customSmallerIsBetter). Figures of which more is better are left out; where no
+// other is left nothing is written, and the error is ErrNothing.
+func (r *Report) Points(w io.Writer) error {
+	points := r.points()
+	if len(points) == 0 {
+		return ErrNothing
 	}
 	data, err := json.MarshalIndent(points, "", " ")
 	if err != nil {
