@@ -112,13 +112,13 @@ func behindProxies(h *hearing) string {
 	if c.https > 0 {
 		choice = "over https: " + by(rescued, lost) + "; " + choice
 	}
-	h.reason = fmt.Sprintf("only Socket.IO gets through %d of %s", len(c.rescued), count(float64(c.paths), "path"))
+	h.reason = fmt.Sprintf("on %d of the %s that were tried only Socket.IO works", len(c.rescued), count(float64(c.paths), "path"))
 	if len(c.rescued) > 0 {
 		h.reason += ", by polling: " + c.scheme()
 	}
 	h.reason += ". A page on https can use https alone: " + c.tls() + ", and no proxy that looks into TLS was measured"
 	if b := h.cross(nodePlainPage, nodePage); b.paths > 0 {
-		h.reason += fmt.Sprintf("; with pages in Chromium only Socket.IO gets through %d of %s", len(b.rescued), count(float64(b.paths), "path"))
+		h.reason += fmt.Sprintf("; with pages in Chromium only Socket.IO works on %d of %s", len(b.rescued), count(float64(b.paths), "path"))
 	}
 	if n, all, _ := h.ways(plainFallback); all > 0 {
 		h.reason += fmt.Sprintf("; a fallback by hand works in %d of %d ways to lose the WebSocket", n, all)
@@ -381,7 +381,7 @@ func noLoss(h *hearing) string {
 		parts = append(parts, "a single fault took "+strings.Join(took, " and "))
 	}
 	if len(restarts) > 0 {
-		parts = append(parts, "a restart of the server took up to "+strings.Join(restarts, " and ")+", in cases of different length")
+		parts = append(parts, "a restart of the server took up to "+strings.Join(restarts, " and ")+" (it was away for different times, so that these cannot be compared)")
 	}
 	for i := range parts[1:] {
 		parts[i+1] = upper(parts[i+1])
@@ -540,7 +540,7 @@ func interval(d Difference) string {
 // perCore is how many deliveries cost a second of CPU.
 func perCore(h *hearing, plain, sio string) BreakEven {
 	b, r := h.ofACore(plain, sio, 1)
-	b.What = "deliveries" + sizeOf(r.Over.Full) + " for a second of one core's CPU, at what fan-out takes (not a capacity)"
+	b.What = "deliveries" + sizeOf(r.Over.Full) + " for a second of CPU, at the low rate of fan-out (a price, not a capacity)"
 	if b.Plain != "" {
 		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
 	}
@@ -558,7 +558,7 @@ const (
 func usersPerCore(h *hearing, plain, sio string) BreakEven {
 	const deliveries = float64(roomSize) / everySecs // to a user, a second
 	b, _ := h.ofACore(plain, sio, deliveries)
-	b.What = fmt.Sprintf("the same in users, in rooms of %d in which each says something every %d s", roomSize, everySecs)
+	b.What = fmt.Sprintf("the same in users, worked out and not tried, in rooms of %d in which each says something every %d s", roomSize, everySecs)
 	if b.Plain != "" {
 		b.Reason = fmt.Sprintf("the row above over %s deliveries a second to each", digits(deliveries))
 	}

@@ -378,10 +378,10 @@ func overhead(h *hearing) {
 		}
 	}
 	if len(doubtful) > 0 {
-		beside += fmt.Sprintf(". The latency in %s is in doubt, and without it no more can be said", strings.Join(doubtful, " and "))
+		beside += fmt.Sprintf(". The latency in %s was largely the load generator's own and does not count, and without it no more can be said", strings.Join(doubtful, " and "))
 	}
 	h.whose = h.attribute("steady", unitCPU) + " That the bytes differ at all is the chat's envelope, not the frames, which are the same."
-	h.is(among(near && more && same && len(doubtful) == 0, far || less), fmt.Sprintf("in Go a plain WebSocket takes %s the CPU of bare TCP writes of the same bytes, with what it takes to wake up in both, and Socket.IO on websocket %s; "+
+	h.is(among(near && more && same && len(doubtful) == 0, far || less), fmt.Sprintf("in Go a plain WebSocket takes %s the CPU of bare TCP writes of the same bytes (waking up is in both), and Socket.IO on websocket %s; "+
 		"the median latency is %s; Socket.IO takes %s the bytes",
 		strings.Join(costs, " and "), beside, strings.Join(late, ", "), plainTimes(bytes)))
 }
@@ -501,7 +501,7 @@ func oneCall(h *hearing) {
 		}
 		fewer := needs < own.Median
 		all, none = all && fewer, none && !fewer
-		hand = append(hand, fmt.Sprintf("%s for %s in %s", digits(needs), digits(own.Median), where))
+		hand = append(hand, fmt.Sprintf("%s with Socket.IO, %s with a plain WebSocket in %s", digits(needs), digits(own.Median), where))
 		if _, there := h.try("broadcast", "fan-out", sio, unitCPU); !there && where != "Go" {
 			continue
 		}
@@ -509,7 +509,7 @@ func oneCall(h *hearing) {
 		h.cite(segments, digits(segments.Median)+" segments for each delivery, both ways")
 		h.cite(other, digits(other.Median)+" segments for each delivery, both ways")
 		if len(sends) == 0 {
-			sends = append(sends, fmt.Sprintf("%s TCP segments with Socket.IO and %s with a plain WebSocket in Go", digits(segments.Median), digits(other.Median)))
+			sends = append(sends, fmt.Sprintf("%s TCP segments, both directions counted, with Socket.IO and %s with a plain WebSocket in Go", digits(segments.Median), digits(other.Median)))
 		} else {
 			sends = append(sends, fmt.Sprintf("%s and %s in %s", digits(segments.Median), digits(other.Median), where))
 		}

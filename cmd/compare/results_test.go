@@ -19,10 +19,10 @@ const results = "../../results"
 const indexHead = `# What was recorded
 
 Each folder is a run or an experiment, as it was written down while it was measured: nothing is changed afterwards. A run has ` + "`run.json`" + ` (all of it), ` + "`run.txt`" + ` (the Go
-benchmark format, which benchstat reads) and ` + "`latency.hlog`" + ` (HdrHistogram); ` + "`compare report DIR`" + ` prints it. That of the full run has the rounds of a
+benchmark format, which benchstat reads) and ` + "`latency.hlog`" + ` (HdrHistogram); ` + "`compare report DIR`" + ` prints it. The ` + "`latency.hlog`" + ` of the full run has the rounds of a
 series in one histogram (` + "`compare report -format hlog`" + `), because they were 20 MB. An experiment has ` + "`data.jsonl`" + ` and ` + "`summary.md`" + `, which ` + "`go run ./cmd/experiment summary DIR`" + `
-makes from it. Figures of two folders may be of two processors: compare ratios, bytes and allocations between them, and times never. The commit is that of the day; the
-history may have been put together anew since.
+makes from it. ` + "`experiment`" + ` is ` + "`go run ./cmd/experiment`" + `, and ` + "`champion`" + ` is ` + "`make champion`" + `. Figures of two folders may be of two processors: bytes and allocations can be compared between them, ratios somewhat
+less, for they move with the processor, too, and times never. The commit is that of the day: the history was put together anew after some of them, which are no longer in it. What was run is kept in each folder.
 
 | folder | measured with | processor | commit |
 |:--|:--|:--|:--|

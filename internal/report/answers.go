@@ -101,7 +101,7 @@ func (a answers) evenRows() (rows [][]string, notes []string) {
 }
 
 // evenHead are the columns of the break-even figures.
-var evenHead = []string{"", "Go: plain", "Socket.IO", "Node: plain", "Socket.IO"}
+var evenHead = []string{"of a server", "Go: plain WebSocket", "Go: Socket.IO", "Node: plain WebSocket", "Node: Socket.IO"}
 
 // Answers writes for a terminal what the runs say: what to choose, where the
 // difference begins to matter, and how each claim ends.

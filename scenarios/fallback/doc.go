@@ -15,6 +15,18 @@
 //     works at first, it is cut and blocked in the middle of that.
 //  3. The client says a last word. It works if that comes back, too.
 //
+// The ways are these:
+//
+//	direct          nothing is lost
+//	refused-400, refused-403   the upgrade is refused with that status
+//	stripped        the headers of the upgrade are taken off
+//	unanswered      the upgrade gets no answer
+//	cut             the connection is closed instead of an answer
+//	swallowed       101 passes, and after it nothing
+//	swallowed-up, swallowed-down   101 passes, and after it nothing of the client's, or of the server's
+//	lacking         the client has no WebSocket
+//	blocked-later   a WebSocket works at first; then it is cut, and upgrades are refused
+//
 // Clients do not come back by themselves, but for those of the stacks whose names
 // end in -reconnect: where the session of one of these ends, that is no end. It has
 // the time that the case grants to begin another, and says its first or last word
