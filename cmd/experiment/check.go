@@ -28,17 +28,18 @@ var check = experiment{
 	example: "experiment check -trials 50 -slow-trials 20 -exact-trials 20",
 	set: func(f *flag.FlagSet, s *settings) func() error {
 		s.Case, s.Factor = steadyCase, 1.10
-		checkStacks := stackFlag(f, &s.Stacks, "rawws", "sio", "rawws-node", "sio-node")
+		checkStacks := stackFlag(f, &s.Stacks, checkStackNames...)
 		f.IntVar(&s.Trials, "trials", checkTrials, "trials against HEAD; 0 leaves them out")
+		f.IntVar(&s.BesideTrials, "beside-trials", checkBesideTrials, "trials with a change of what no server runs; 0 leaves them out")
 		f.IntVar(&s.SlowTrials, "slow-trials", checkSlowTrials, "trials with each slowdown; 0 leaves them out")
 		f.IntVar(&s.ExactTrials, "exact-trials", checkExactTrials, "trials with each exact change; 0 leaves them out")
-		f.IntVar(&s.Pairs, "pairs", 20, "pairs of the first batch of a check")
+		f.IntVar(&s.Pairs, "pairs", 0, "pairs of the first batch of a check, instead of those that it takes by itself")
 		f.IntVar(&s.Calibration, "calibration", 60, "pairs of each step of the calibration")
 		f.IntVar(&s.Iterations, "iterations", 0, "iterations of work per message that make 10 %, instead of calibrating")
 		return func() error {
 			return errors.Join(checkStacks(),
-				within("trials", s.Trials, 0, maxTrials), within("slow-trials", s.SlowTrials, 0, maxTrials), within("exact-trials", s.ExactTrials, 0, maxTrials),
-				within("pairs", s.Pairs, 6, maxPairs), within("calibration", s.Calibration, 1, maxPairs),
+				within("trials", s.Trials, 0, maxTrials), within("beside-trials", s.BesideTrials, 0, maxTrials), within("slow-trials", s.SlowTrials, 0, maxTrials), within("exact-trials", s.ExactTrials, 0, maxTrials),
+				within("pairs", s.Pairs, 0, maxPairs), within("calibration", s.Calibration, 1, maxPairs),
 				within("iterations", s.Iterations, 0, maxIterations))
 		}
 	},
@@ -49,21 +50,34 @@ var check = experiment{
 
 // What the check must reach, and by how many trials that is shown.
 const (
-	checkTrials      = 50
-	checkMaxFalse    = 1    // of so many
-	checkMaxSilent   = 0.20 // share of these that may be inconclusive: who never answers is never wrong
-	checkSlowTrials  = 20
-	checkExactTrials = 20
-	checkSeconds     = 300
-	checkNear        = 0.02 // that a slowdown may be off, median of the trials
+	checkTrials       = 50
+	checkMaxFalse     = 1    // of so many
+	checkMaxSilent    = 0.20 // share of these that may be inconclusive: who never answers is never wrong
+	checkBesideTrials = 20   // of which at most checkMaxFalse may be a false alarm, too
+	checkSlowTrials   = 20
+	checkExactTrials  = 20
+	checkSeconds      = 300
+	checkNear         = 0.02 // that a slowdown may be off, median of the trials
+)
+
+// checkStackNames are what compare check measures of the broadcast scenario if
+// nothing else is asked for.
+var checkStackNames = []string{"rawws", "sio", "rawws-node", "sio-node"}
+
+// The changes with which there is nothing to find: of none both sides are the same
+// program, of the other one the linker puts all that follows somewhere else.
+const (
+	nothing = "nothing"
+	beside  = "beside"
 )
 
 // change is what a head has that its base has not.
 type change struct {
 	name, about string
-	leastFound  float64 // share of the trials; 0 is A/A
+	leastFound  float64 // share of the trials; 0 if there is nothing to find
 	factor      float64 // of the CPU in the cell where it shows; 0 if that is not what changes
 	finds       []place // any of which must be worse
+	leastTrials int     // by how many it is shown; 0 if it is found every time
 }
 
 // place is a cell in which a change shows.
@@ -72,11 +86,12 @@ type place struct{ caseName, stack, unit string }
 var (
 	slowPlace = []place{{"steady", "rawws", cpuUnit}}
 	changes   = []change{
-		{name: "nothing", about: "HEAD against itself"},
-		{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace},
-		{"slow-20", "20 % more CPU per message", 0.95, 1.20, slowPlace},
-		{"allocation", "one more allocation for each message", 1, 0, []place{{"echo", "rawws", "server-allocs/msg"}}},
-		{"byte", "one more byte in each envelope", 1, 0, []place{{"echo", "rawws", "wire-down-B/msg"}}},
+		{name: nothing, about: "HEAD against itself", leastTrials: checkTrials},
+		{name: beside, about: "a change of what no server runs", leastTrials: checkBesideTrials},
+		{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace, checkSlowTrials},
+		{"slow-20", "20 % more CPU per message", 0.95, 1.20, slowPlace, checkSlowTrials},
+		{"allocation", "one more allocation for each message", 1, 0, []place{{"echo", "rawws", "server-allocs/msg"}}, 0},
+		{"byte", "one more byte in each envelope", 1, 0, []place{{"echo", "rawws", "wire-down-B/msg"}}, 0},
 	}
 )
 
@@ -101,7 +116,8 @@ type checkedCell struct {
 	Again   float64         `json:"again,omitempty"` // ratio of the second batch, if there was one
 }
 
-// edit is a text of a file that a commit replaces.
+// edit is a text of a file that a commit replaces, or a file that it adds if the text
+// is "".
 type edit struct{ file, old, new string }
 
 // The edits that make the changes. The server is wrapped on both sides where one
@@ -120,11 +136,32 @@ var (
 	byteEdits = []edit{{"rawws/server.go", "text, err := json.Marshal(v)\n", "text, err := json.Marshal(v)\n\ttext = append(text, ' ')\n"}}
 )
 
+// besideEdits add a function that nobody calls to a package that the servers are
+// linked after, of another length in each trial.
+func besideEdits(trial int) []edit {
+	return []edit{{"scenarios/beside.go", "", `package scenarios
+
+import "os"
+
+func init() {
+	if len(os.Args) > 1<<20 { // never, which the linker cannot know
+		os.Exit(beside(len(os.Args)))
+	}
+}
+
+//go:noinline
+func beside(x int) int {
+` + strings.Repeat("\tx = x*31 ^ x>>3\n", 3*trial) + `	return x
+}
+`}}
+}
+
 // site is the clone in which checks are tried.
 type site struct {
 	ctx          context.Context
 	dir          string // temporary, of all of it
 	clone        string
+	at           string            // commit of the tree
 	base, head   map[string]string // commits, by change
 	compare      string            // the program
 	stacks       string
@@ -183,10 +220,15 @@ func measureCheck(s *session) (err error) {
 	}
 	// The kinds take turns, so that what the machine does for an hour is in all
 	// of them.
-	for trial := 1; trial <= max(s.Trials, s.SlowTrials, s.ExactTrials); trial++ {
+	for trial := 1; trial <= max(s.Trials, s.BesideTrials, s.SlowTrials, s.ExactTrials); trial++ {
 		for _, c := range changes {
 			if trial > s.trialsOf(c) || trial <= done[c.name] {
 				continue
+			}
+			if c.name == beside {
+				if site.head[beside], err = site.commit(site.at, fmt.Sprint(beside, " ", trial), besideEdits(trial)); err != nil {
+					return err
+				}
 			}
 			result, err := site.try(c)
 			if err != nil {
@@ -205,8 +247,10 @@ func measureCheck(s *session) (err error) {
 // trialsOf is how often a change is tried.
 func (s settings) trialsOf(c change) int {
 	switch {
-	case c.leastFound == 0:
+	case c.name == nothing:
 		return s.Trials
+	case c.name == beside:
+		return s.BesideTrials
 	case slices.Equal(c.finds, slowPlace):
 		return s.SlowTrials
 	}
@@ -234,6 +278,7 @@ func (s *site) make(root string, iterations int) error {
 	if err != nil {
 		return err
 	}
+	s.at = head
 	even, err := s.commit(head, "even", slowEdits(0))
 	if err != nil {
 		return err
@@ -241,8 +286,10 @@ func (s *site) make(root string, iterations int) error {
 	for _, c := range changes {
 		s.base[c.name] = head
 		switch c.name {
-		case "nothing":
+		case nothing:
 			s.head[c.name] = head
+			continue
+		case beside: // another one for each trial
 			continue
 		case "slow-10":
 			s.base[c.name] = even
@@ -273,9 +320,12 @@ func (s *site) commit(on, message string, edits []edit) (string, error) {
 	}
 	for _, e := range edits {
 		name := filepath.Join(s.clone, filepath.FromSlash(e.file))
-		text, err := os.ReadFile(name)
-		if err == nil && strings.Count(string(text), e.old) != 1 {
-			err = fmt.Errorf("%s has not once: %s", e.file, e.old)
+		var text []byte
+		var err error
+		if e.old != "" {
+			if text, err = os.ReadFile(name); err == nil && strings.Count(string(text), e.old) != 1 {
+				err = fmt.Errorf("%s has not once: %s", e.file, e.old)
+			}
 		}
 		if err == nil {
 			err = os.WriteFile(name, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o666)
@@ -284,8 +334,11 @@ func (s *site) commit(on, message string, edits []edit) (string, error) {
 			return "", fmt.Errorf("make the change %s: %w", message, err)
 		}
 	}
+	if _, err := s.command(s.clone, "git", "add", "--all"); err != nil {
+		return "", err
+	}
 	if _, err := s.command(s.clone, "git", "-c", "user.name=experiment", "-c", "user.email=experiment@example.com", "-c", "commit.gpgsign=false",
-		"commit", "--quiet", "--all", "--message", message); err != nil {
+		"commit", "--quiet", "--message", message); err != nil {
 		return "", err
 	}
 	return s.command(s.clone, "git", "rev-parse", "HEAD")
@@ -337,11 +390,16 @@ func (s *site) try(c change) (checkTrial, error) {
 	args := []string{"check", "-against", s.base[c.name], "-seed", strconv.FormatUint(s.orderOfSeeds(), 10), "-out", out}
 	switch {
 	case c.leastFound == 0:
-		args = append(args, "-stack", s.stacks, "-pairs", strconv.Itoa(s.pairs))
+		if s.stacks != strings.Join(checkStackNames, ",") {
+			args = append(args, "-stack", s.stacks)
+		}
 	case slices.Equal(c.finds, slowPlace):
-		args = append(args, "-stack", "rawws", "-case", "steady", "-pairs", strconv.Itoa(s.pairs))
+		args = append(args, "-stack", "rawws", "-case", "steady")
 	default:
-		args = append(args, "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		args = append(args, "-stack", "rawws", "-case", "echo", "-pairs", fmt.Sprint(exactPairs))
+	}
+	if s.pairs > 0 && !slices.Contains(args, "-pairs") {
+		args = append(args, "-pairs", strconv.Itoa(s.pairs))
 	}
 	cmd := exec.CommandContext(s.ctx, s.compare, args...)
 	cmd.Dir, cmd.Env = s.clone, environment()
@@ -389,6 +447,9 @@ func (s *site) try(c change) (checkTrial, error) {
 	return result, nil
 }
 
+// exactPairs are those in which an exact change is looked for: it is in each.
+const exactPairs = 6
+
 // errInterrupted says that the user ended it.
 var errInterrupted = errors.New("it was interrupted")
 
@@ -424,6 +485,10 @@ func summariseCheck(d *data) summary {
 		rows = append(rows, []string{c.about, fmt.Sprint(len(seconds)), fmt.Sprint(n[string(regress.Regression)]), fmt.Sprint(n[string(regress.NoRegression)]),
 			fmt.Sprint(n[string(regress.Inconclusive)]), fmt.Sprint(n[""]), fmt.Sprint(once), fmt.Sprintf("%.0f", median(seconds)), fmt.Sprintf("%.0f", slices.Max(seconds))})
 	}
+	pairs := "those that a check takes by itself"
+	if d.Settings.Pairs > 0 {
+		pairs = fmt.Sprint(d.Settings.Pairs)
+	}
 	iterations := "not needed"
 	for _, st := range d.steps {
 		if st.Phase == trialsPhase {
@@ -436,9 +501,10 @@ func summariseCheck(d *data) summary {
 		text: joined(
 			fmt.Sprintf("Each trial is compare check -against as a user runs it, in a clone of the repository. The changes are to rawws; those that cost CPU run a loop of %s iterations "+
 				"before each message that is delivered for 10 %%, and twice as many for 20 %%, in the case steady, where they are that large; the base is wrapped likewise with a loop of none. "+
-				"The others are looked for in the case echo. Against itself HEAD is checked on %s, in all that a check of the broadcast scenario measures.", iterations, strings.Join(d.Settings.Stacks, ", ")),
-			fmt.Sprintf("A figure fires if p < %v (Wilcoxon's signed-rank test) and the estimate of the ratio (Hodges–Lehmann) is off one by %.0f %% or more, and counts if it fires again in a fresh batch of twice the %d pairs.",
-				regress.Alpha, 100*regress.MinShift, d.Settings.Pairs),
+				"The others are looked for in the case echo, in %d pairs. Against itself HEAD is checked on %s, in all that a check of the broadcast scenario measures; so is a function that nobody calls, "+
+				"of another length in each trial, after which the servers lie elsewhere in the program.", iterations, exactPairs, strings.Join(d.Settings.Stacks, ", ")),
+			fmt.Sprintf("A figure fires if p < %v (Wilcoxon's signed-rank test) and the estimate of the ratio (Hodges–Lehmann) differs from one by %.0f %% or more, and counts if it fires again in a fresh batch of twice the pairs. The pairs are %s.",
+				regress.Alpha, 100*regress.MinShift, pairs),
 			"## Answers",
 			table(rows),
 			"## What fired, and how large the slowdowns were",
@@ -495,6 +561,9 @@ func firedTable(d *data) string {
 func barsCheck(d *data) []bar {
 	var bars []bar
 	for _, c := range changes {
+		if d.Settings.trialsOf(c) == 0 {
+			continue // it was left out
+		}
 		trials, hits, silent := proportion{}, proportion{}, proportion{}
 		longest := 0.0
 		for _, t := range d.checks {
@@ -519,20 +588,20 @@ func barsCheck(d *data) []bar {
 		}
 		if c.leastFound == 0 {
 			bars = append(bars,
-				bar{what: "checks of HEAD against itself with an answer", limit: fmt.Sprintf("at least %d", checkTrials),
-					measured: trials.String(), reached: trials.k >= checkTrials},
-				bar{what: "false alarms of them", limit: fmt.Sprintf("at most %d of %d", checkMaxFalse, checkTrials), measured: shareText(hits),
-					reached: hits.n > 0 && hits.k*checkTrials <= checkMaxFalse*max(hits.n, checkTrials)},
-				bar{what: "inconclusive answers of them", limit: "at most " + percent(checkMaxSilent), measured: shareText(silent),
+				bar{what: c.about + ": checks with an answer", limit: fmt.Sprintf("at least %d", c.leastTrials),
+					measured: trials.String(), reached: trials.k >= c.leastTrials},
+				bar{what: c.about + ": false alarms", limit: fmt.Sprintf("at most %d of %d", checkMaxFalse, c.leastTrials), measured: shareText(hits),
+					reached: hits.n > 0 && hits.k*c.leastTrials <= checkMaxFalse*max(hits.n, c.leastTrials)},
+				bar{what: c.about + ": inconclusive", limit: "at most " + percent(checkMaxSilent), measured: shareText(silent),
 					reached: silent.n > 0 && silent.share() <= checkMaxSilent},
-				bar{what: "longest check of HEAD against itself in which nothing fired", limit: fmt.Sprintf("at most %d s", checkSeconds),
+				bar{what: c.about + ": the longest check in which nothing fired", limit: fmt.Sprintf("at most %d s", checkSeconds),
 					measured: secondsText(longest), reached: longest > 0 && longest <= checkSeconds})
 			continue
 		}
-		least := checkSlowTrials
+		least := max(1, c.leastTrials)
 		limit := fmt.Sprintf("at least %s of %d or more", percent(c.leastFound), least)
 		if c.leastFound == 1 {
-			limit, least = "every time", 1
+			limit = "every time"
 		}
 		if c.factor > 0 {
 			bars = append(bars, barRealised(d, c))

@@ -189,7 +189,7 @@ var tiny = map[string]struct {
 	"warmup":   {"-stack rawws,sio -base 30 -rounds 1 -window 20ms", 12, "| 30 to 60 | 60 to 120 |"},
 	"idle":     {"-stack rawws,sio -clients 20 -rounds 1 -hold 10ms", 2, "0 of 20 in 10ms, in 1 of 1 round"},
 	"lateness": {"-rounds 2 -warmup 30 -window 50ms", 2, "median of 2 rounds"},
-	"check":    {"-trials 0 -slow-trials 0 -exact-trials 1 -stack rawws", 0, "| one more byte in each envelope: found | every time | 100.0 % (1 of 1;"},
+	"check":    {"-trials 0 -beside-trials 1 -slow-trials 0 -exact-trials 1 -pairs 6 -stack rawws", 0, "| one more byte in each envelope: found | every time | 100.0 % (1 of 1;"},
 }
 
 // cleanTree is a copy of this tree as a repository without changes, in which
@@ -430,7 +430,7 @@ func TestContinue(t *testing.T) {
 	if status, _, stderr := runHere(t.Context(), "check", "-continue", other); status != exitUsage || !strings.Contains(stderr, "holds the experiment aa") {
 		t.Errorf("another experiment: exit status %d, stderr %s", status, stderr)
 	}
-	done := recording{head: newHead("check", settings), check: []checkTrial{{Change: "nothing", Trial: 1, Answer: "no regression", Seconds: 9}}, why: "it was interrupted"}
+	done := recording{head: newHead("check", settings), check: []checkTrial{{Change: nothing, Trial: 1, Answer: "no regression", Seconds: 9}}, why: "it was interrupted"}
 	elsewhere := done.keep(t)
 	status, stdout, stderr := runHere(t.Context(), "check", "-continue", elsewhere)
 	if status != exitError || stdout != "" || !strings.Contains(stderr, `the commit was "0123456789ab" and is `) {

@@ -35,8 +35,9 @@ type settings struct {
 	Calibration int     `json:"calibration,omitempty"` // pairs of a step
 	Iterations  int     `json:"iterations,omitempty"`  // that were given; 0 calibrates
 
-	SlowTrials  int `json:"slowTrials,omitempty"`  // of check, with each of the slowdowns
-	ExactTrials int `json:"exactTrials,omitempty"` // of check, with each of the exact changes
+	BesideTrials int `json:"besideTrials,omitempty"` // of check, with a change of what no server runs
+	SlowTrials   int `json:"slowTrials,omitempty"`   // of check, with each of the slowdowns
+	ExactTrials  int `json:"exactTrials,omitempty"`  // of check, with each of the exact changes
 
 	Bases []int `json:"bases,omitempty"` // deliveries of a warm-up
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -233,7 +234,8 @@ func recordings(t *testing.T) map[string]struct {
 		return cells
 	}
 
-	checkSettings := settings{Stacks: []string{"rawws", "sio"}, Case: steady, Trials: 50, SlowTrials: 20, ExactTrials: 20, Pairs: 20, Factor: 1.1, Calibration: 60}
+	checkSettings := settings{Stacks: []string{"rawws", "sio"}, Case: steady, Trials: 50, SlowTrials: 20, ExactTrials: 20, Factor: 1.1, Calibration: 60}
+	besideSettings := settings{Stacks: []string{"rawws", "sio"}, Case: steady, BesideTrials: 20, Pairs: 20, Factor: 1.1, Calibration: 60}
 
 	type test = struct {
 		recording
@@ -269,6 +271,7 @@ func recordings(t *testing.T) map[string]struct {
 		"check-missed":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 2, 13)}, exitError},
 		"check-silent":  {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: silent(checked(50, 0, 19), 11)}, exitError},
 		"check-few":     {recording{head: newHead("check", checkSettings), check: checked(20, 0, 0)[:20], why: "it was interrupted"}, exitError},
+		"check-beside":  {recording{head: newHead("check", besideSettings), check: instead(checked(20, 1, 0), beside)}, exitOK},
 		"check-again":   {recording{head: newHead("check", checkSettings), steps: []step{{trialsPhase, 578}}, check: checked(50, 0, 19), again: []head{laterHead(newHead("check", checkSettings))}}, exitOK},
 		"lateness-late": {recording{head: newHead("lateness", lateSettings), cells: lates[1:]}, exitError},
 	}
@@ -290,7 +293,7 @@ func checked(trials, wrong, found int) []checkTrial {
 	}
 	var all []checkTrial
 	for trial := 1; trial <= trials; trial++ {
-		t := checkTrial{Change: "nothing", Trial: trial, Answer: string(regress.NoRegression), Seconds: 200 + float64(trial)}
+		t := checkTrial{Change: nothing, Trial: trial, Answer: string(regress.NoRegression), Seconds: 200 + float64(trial)}
 		t.Findings = []checkedCell{cell("steady", cpuUnit, regress.Same, 1.001, 0)}
 		if trial <= wrong {
 			t.Status, t.Answer = regression, string(regress.Regression)
@@ -298,7 +301,10 @@ func checked(trials, wrong, found int) []checkTrial {
 		}
 		all = append(all, t)
 	}
-	for _, c := range changes[1:] {
+	for _, c := range changes {
+		if c.leastFound == 0 {
+			continue
+		}
 		for trial := 1; trial <= 20; trial++ {
 			t := checkTrial{Change: c.name, Trial: trial, Status: regression, Answer: string(regress.Regression), Seconds: 30}
 			p := c.finds[0]
@@ -311,6 +317,15 @@ func checked(trials, wrong, found int) []checkTrial {
 		}
 	}
 	return all
+}
+
+// instead has the trials of HEAD against itself be of another change.
+func instead(trials []checkTrial, change string) []checkTrial {
+	trials = slices.DeleteFunc(trials, func(t checkTrial) bool { return t.Change != nothing })
+	for i := range trials {
+		trials[i].Change = change
+	}
+	return trials
 }
 
 // silent has so many of the trials of HEAD against itself, which come first, say
@@ -339,7 +354,7 @@ func TestFoundChange(t *testing.T) {
 		{checkTrial{Status: regression, Findings: []checkedCell{once}}, false},
 		{checkTrial{Status: regression}, false},
 	} {
-		if got := tt.trial.found(changes[1]); got != tt.want {
+		if got := tt.trial.found(change{finds: slowPlace}); got != tt.want {
 			t.Errorf("%+v: %t", tt.trial, got)
 		}
 	}
