@@ -368,6 +368,13 @@ func (k *checker) note(format string, args ...any) {
 	k.report.Notes = append(k.report.Notes, fmt.Sprintf(format, args...))
 }
 
+// doubt adds to what takes it back that there is no regression, once.
+func (k *checker) doubt(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(k.report.Doubts, text) {
+		k.report.Doubts = append(k.report.Doubts, text)
+	}
+}
+
 // warn is note for what somebody may want to end the check for.
 func (k *checker) warn(format string, args ...any) {
 	k.note(format, args...)

@@ -174,7 +174,8 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 
 // pairUp takes the figures of both sides from their cells. A pair of which one
 // side failed is left out; if they are too many, so is the case, which is told. So
-// is a head that fails, or has no figure of a unit, where the base does well.
+// is a head that fails, or has no figure of a unit, where the base does well. Times
+// of those who came back are no pair where these are not as many on both sides.
 func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) map[string]figures {
 	bases := make(map[int]record.Cell)
 	for _, cell := range sides[0] {
@@ -196,6 +197,7 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 	}
 	found := make(map[string]figures)
 	lacks := make(map[string]int) // the head, in pairs in which the base has the figure
+	apart := make(map[string]int) // pairs in which both sides differ in the share that the figure is of
 	whole := 0
 	for _, head := range sides[1] {
 		base, ok := bases[head.Round]
@@ -204,8 +206,12 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 		whole++
 		for _, u := range regress.Units {
-			b, inBase := base.Value(u.Name)
-			h, inHead := head.Value(u.Name)
+			b, inBase := figure(base, u)
+			h, inHead := figure(head, u)
+			if (inBase || inHead) && otherShare(base, head, u) {
+				apart[u.Name]++
+				continue
+			}
 			if inBase && !inHead {
 				lacks[u.Name]++
 			}
@@ -238,11 +244,52 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		return nil
 	}
 	for _, u := range regress.Units {
-		if n := lacks[u.Name]; n >= ownFailures && judged(u, c, s) {
-			fail("%s: the base has it in %d pairs in which the head does not", record.UnitOf(u.Name).Title, n)
+		if !judged(u, c, s) {
+			continue
+		}
+		title := record.UnitOf(u.Name).Title
+		if n := lacks[u.Name]; n >= ownFailures {
+			fail("%s: the base has it in %d pairs in which the head does not", title, n)
+		}
+		if n := apart[u.Name]; n > 0 {
+			why := fmt.Sprintf("%q is not the same on both sides, so that it would be of different clients", record.UnitOf(u.Among).Title)
+			if float64(len(found[u.Name].base)) >= leastShare*float64(pairs) {
+				k.note("%s on %s, %s: not compared in %d of %d pairs: %s", c.Name, s.Name, title, n, pairs, why)
+			} else {
+				delete(found, u.Name)
+				k.doubt("%s on %s, %s: not compared: in too many pairs %s", c.Name, s.Name, title, why)
+			}
 		}
 	}
 	return found
+}
+
+// figure is that of a cell, and whether it has one: the median of its samples, and
+// of shares, of which each client has one, the mean. A median would not show what
+// less than half of the clients have lost.
+func figure(cell record.Cell, u regress.Unit) (float64, bool) {
+	if u.Kind != regress.Shares {
+		return cell.Value(u.Name)
+	}
+	sum, n := 0.0, 0
+	for _, v := range cell.Values {
+		if v.Unit == u.Name {
+			sum += v.V
+			n++
+		}
+	}
+	return sum / float64(n), n > 0
+}
+
+// otherShare reports whether a unit is of those who came back, or the like, and
+// the share of these is not the same on both sides.
+func otherShare(base, head record.Cell, u regress.Unit) bool {
+	if u.Among == "" {
+		return false
+	}
+	b, inBase := base.Value(u.Among)
+	h, inHead := head.Value(u.Among)
+	return inBase != inHead || inBase && b != h
 }
 
 // conclude prints the report, keeps it, and tells GitHub Actions where it runs

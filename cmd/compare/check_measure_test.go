@@ -81,6 +81,71 @@ func TestUnrepeated(t *testing.T) {
 	}
 }
 
+// TestNotBack has a head after whose faults half of the clients come back no more,
+// and sooner those that do: that is worse, and no time of theirs is told as a gain.
+func TestNotBack(t *testing.T) {
+	script := func(broken, times string) scripted {
+		return func(side string, rec scenarios.Recorder) error {
+			for client := range 8 {
+				if side == broken && client%2 > 0 {
+					continue
+				}
+				rec.Value("detect-sec", 0.01)
+				rec.Value("recover-sec", map[bool]float64{false: 0.2, true: 0.1}[side == times])
+			}
+			rec.Value("noticed-ratio", 1)
+			rec.Value("back-ratio", map[bool]float64{false: 1, true: 0.5}[side == broken])
+			return nil
+		}
+	}
+	outcomes := func(c *trial) map[string]regress.Outcome {
+		found := make(map[string]regress.Outcome)
+		for _, f := range c.report.Findings {
+			found[f.Unit] = f.Outcome
+		}
+		return found
+	}
+	const doubt = `case on x, back: not compared: in too many pairs "came back" is not the same on both sides`
+	c := newTrial(t, 6)
+	err := c.run(script(headSide, headSide), "")
+	found := outcomes(c)
+	if _, told := found["recover-sec"]; !errors.Is(err, errRegression) || found["back-ratio"] != regress.Worse || found["detect-sec"] != regress.Same || found["noticed-ratio"] != regress.Same || told {
+		t.Errorf("%v, %v", err, found)
+	}
+	if d := c.report.Doubts; len(d) != 1 || !strings.HasPrefix(d[0], doubt) || len(c.report.Failures) > 0 {
+		t.Errorf("doubts %q, failures %q", d, c.report.Failures)
+	}
+	// The other way round it is a gain, and of the times nothing is known.
+	c = newTrial(t, 6)
+	err = c.run(script(baseSide, headSide), "")
+	found = outcomes(c)
+	if _, told := found["recover-sec"]; err != nil || c.report.Answer != regress.Inconclusive || found["back-ratio"] != regress.Better || told {
+		t.Errorf("%v, %s, %v", err, c.report.Answer, found)
+	}
+	// Where as many are back on both sides the times are compared.
+	c = newTrial(t, 6)
+	if err := c.run(script("", headSide), ""); err != nil || outcomes(c)["recover-sec"] != regress.Better || len(c.report.Doubts) > 0 {
+		t.Errorf("%v, %v, %q", err, outcomes(c), c.report.Doubts)
+	}
+}
+
+// TestFewLost has three of eight clients of the head lose half of their messages,
+// which no median shows.
+func TestFewLost(t *testing.T) {
+	c := newTrial(t, 6)
+	err := c.run(func(side string, rec scenarios.Recorder) error {
+		rec.Value(cpuUnit, 1)
+		for client := range 8 {
+			rec.Value("delivered-ratio", map[bool]float64{false: 1, true: 0.5}[side == headSide && client < 3])
+		}
+		return nil
+	}, "")
+	i := slices.IndexFunc(c.report.Findings, func(f regress.Finding) bool { return f.Unit == "delivered-ratio" })
+	if !errors.Is(err, errRegression) || i < 0 || c.report.Findings[i].Outcome != regress.Worse || c.report.Findings[i].Head != 1-3*0.5/8 {
+		t.Errorf("%v, %+v", err, c.report.Findings)
+	}
+}
+
 // TestStopped ends a check while what fired is measured again, and one in which
 // nothing was measured yet.
 func TestStopped(t *testing.T) {
@@ -265,6 +330,25 @@ func TestPairUp(t *testing.T) {
 		}
 		if tt.failure == "" && len(c.report.Failures) > 0 || tt.note == "" && len(c.report.Notes) > 0 {
 			t.Errorf("%s: failures %q, notes %q", tt.name, c.report.Failures, c.report.Notes)
+		}
+	}
+	// Of times to come back pairs are left out in which not as many did.
+	for apart := range 7 {
+		var sides [2][]record.Cell
+		for pair := 1; pair <= pairs; pair++ {
+			for i := range sides {
+				back := map[bool]float64{false: 1, true: 0.5}[i == 1 && pair <= apart]
+				sides[i] = append(sides[i], record.Cell{Round: pair, Values: []record.Value{{Unit: "recover-sec", V: 1}, {Unit: "back-ratio", V: back}}})
+			}
+		}
+		c := newTrial(t, pairs)
+		found := c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, pairs)
+		want, notes, doubts := pairs-apart, min(1, apart), 0
+		if apart == 6 {
+			want, notes, doubts = 0, 0, 1
+		}
+		if n := len(found["recover-sec"].head); n != want || len(found["back-ratio"].head) != pairs || len(c.report.Notes) != notes || len(c.report.Doubts) != doubts {
+			t.Errorf("%d pairs apart: %d are left, notes %q, doubts %q", apart, n, c.report.Notes, c.report.Doubts)
 		}
 	}
 	// A case that does not apply to the stack is no failure.
