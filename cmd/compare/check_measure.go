@@ -44,10 +44,11 @@ type figures struct{ base, head []float64 }
 func (k *checker) measure() error {
 	begin := time.Now()
 	k.tellStep("measuring")
+	k.tellSpared()
 	for _, part := range k.parts {
 		for _, c := range part.Cases {
 			for _, s := range k.stacks {
-				if !s.IsFor(part.Scenario.Name()) || k.spare && s.NeedsNode() && slices.Contains(goCases, c.Name) {
+				if !s.IsFor(part.Scenario.Name()) || k.spares(c, s) {
 					continue
 				}
 				if err := k.check(part.Scenario, c, s); err != nil {
@@ -58,9 +59,38 @@ func (k *checker) measure() error {
 	}
 	k.tellStep("measured in %v", time.Since(begin).Round(time.Second))
 	if len(k.report.Findings)+len(k.report.Failures) == 0 {
-		return errors.New("nothing could be compared: none of the cases applies to the stacks")
+		return errors.New(strings.Join(append([]string{"nothing could be compared: none of the cases applies to the stacks"}, k.none...), "; "))
 	}
 	return nil
+}
+
+// spares reports whether a case is left out on a stack because it takes long there
+// and nobody has named it.
+func (k *checker) spares(c scenarios.Case, s scenarios.Stack) bool {
+	return k.spare && s.NeedsNode() && slices.Contains(goCases, c.Name)
+}
+
+// tellSpared says what is left out like that.
+func (k *checker) tellSpared() {
+	var cases, stacks []string
+	for _, part := range k.parts {
+		for _, c := range part.Cases {
+			for _, s := range k.stacks {
+				if !k.spares(c, s) {
+					continue
+				}
+				if !slices.Contains(cases, c.Name) {
+					cases = append(cases, c.Name)
+				}
+				if !slices.Contains(stacks, s.Name) {
+					stacks = append(stacks, s.Name)
+				}
+			}
+		}
+	}
+	if len(cases) > 0 {
+		k.note("not measured: %s on %s: with Node they take long, and are left out unless -case names them", strings.Join(cases, ", "), strings.Join(stacks, ", "))
+	}
 }
 
 // check measures a case on a stack.
@@ -181,11 +211,12 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 	for _, cell := range sides[0] {
 		bases[cell.Round] = cell
 	}
-	applies := false
+	applies, unsupported := false, ""
 	failed, wrong := [2]int{}, [2]string{}
 	for i, cells := range sides {
 		for _, cell := range cells {
 			applies = applies || cell.Unsupported == ""
+			unsupported = cmp.Or(unsupported, cell.Unsupported)
 			if cell.Error != "" {
 				failed[i]++
 				wrong[i] = cmp.Or(wrong[i], cell.Error)
@@ -193,6 +224,7 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 	}
 	if !applies {
+		k.tellNone(c, s, unsupported)
 		return nil
 	}
 	found := make(map[string]figures)
@@ -262,6 +294,18 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 	}
 	return found
+}
+
+// tellNone says that a stack does not do a case. If both were asked for, what was
+// asked for is not compared.
+func (k *checker) tellNone(c scenarios.Case, s scenarios.Stack, why string) {
+	text := fmt.Sprintf("not measured: %s on %s: %s", c.Name, s.Name, why)
+	k.none = append(k.none, text)
+	if k.asked && k.picked {
+		k.doubt("%s", text)
+	} else {
+		k.note("%s", text)
+	}
 }
 
 // figure is that of a cell, and whether it has one: the median of its samples, and

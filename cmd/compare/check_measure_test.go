@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsvsio/bench"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
 	"wsvsio/scenarios"
@@ -143,6 +144,88 @@ func TestFewLost(t *testing.T) {
 	i := slices.IndexFunc(c.report.Findings, func(f regress.Finding) bool { return f.Unit == "delivered-ratio" })
 	if !errors.Is(err, errRegression) || i < 0 || c.report.Findings[i].Outcome != regress.Worse || c.report.Findings[i].Head != 1-3*0.5/8 {
 		t.Errorf("%v, %+v", err, c.report.Findings)
+	}
+}
+
+// TestNone has a stack that does not do the case: that is told with its reason, and
+// if both were asked for it takes back that there is no regression.
+func TestNone(t *testing.T) {
+	const want = "not measured: case on x: not applicable: it has no rooms"
+	none := func(string, scenarios.Recorder) error { return scenarios.Unsupported("it has no rooms") }
+	for _, tt := range []struct {
+		asked, picked bool
+		want          regress.Answer
+	}{{false, false, regress.NoRegression}, {true, false, regress.NoRegression}, {false, true, regress.NoRegression}, {true, true, regress.Inconclusive}} {
+		c := newTrial(t, 6)
+		c.asked, c.picked = tt.asked, tt.picked
+		if err := c.check(scripted(none), scenarios.Case{Name: "case", Clients: 1}, scenarios.Stack{Name: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		err := c.run(func(_ string, rec scenarios.Recorder) error {
+			rec.Value(cpuUnit, 1)
+			return nil
+		}, "")
+		if err != nil || c.report.Answer != tt.want || strings.Count(strings.Join(strings.Fields(c.stdout.String()), " "), want) != 1 {
+			t.Errorf("asked %t, picked %t: %v\n%s", tt.asked, tt.picked, err, &c.stdout)
+		}
+	}
+	// With nothing else there is no report, and the error has the reason.
+	c := newTrial(t, 6)
+	c.parts, c.stacks = []bench.Part{{Scenario: scripted(none), Cases: []scenarios.Case{{Name: "case", Clients: 1}}}}, []scenarios.Stack{{Name: "x"}}
+	if err := c.measure(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSpared tells the cases that are not measured with Node because nobody has
+// named them.
+func TestSpared(t *testing.T) {
+	for _, tt := range []struct{ list, stack, want string }{
+		{"", "", "not measured: echo, saturation on rawws-node, sio-node: "},
+		{"", "rawws,sio-js", "not measured: echo, saturation on sio-js: "},
+		{"", "rawws", ""},
+		{"echo", "sio-js", ""},
+	} {
+		k := newChecker(&call{})
+		var err error
+		if k.parts, err = k.chooseCases(defaultScenario, tt.list); err == nil {
+			k.stacks, err = k.chooseStacks(defaultScenario, tt.stack, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.spare = tt.list == ""
+		k.tellSpared()
+		if said := strings.Join(k.report.Notes, " "); (said == "") != (tt.want == "") || !strings.HasPrefix(said, tt.want) {
+			t.Errorf("-case %q -stack %q: %q, want %q", tt.list, tt.stack, said, tt.want)
+		}
+	}
+}
+
+// TestAskedFor doubts where something that was named has no pairs.
+func TestAskedFor(t *testing.T) {
+	for _, tt := range []struct{ list, stack, want string }{
+		{"echo,slow-reader", "rawws", "not compared: slow-reader: "},
+		{"echo", "rawws,rawws-resume", "not compared: rawws-resume: it is for reconnect"},
+		{"echo", "rawws", ""},
+	} {
+		k := newChecker(&call{})
+		k.asked, k.picked = true, true
+		var err error
+		if k.parts, err = k.chooseCases(defaultScenario, tt.list); err == nil {
+			_, err = k.chooseStacks(defaultScenario, tt.stack, false)
+		}
+		if said := strings.Join(k.report.Doubts, " "); err != nil || (said == "") != (tt.want == "") || !strings.HasPrefix(said, tt.want) {
+			t.Errorf("-case %s -stack %s: %q, %v, want %q", tt.list, tt.stack, said, err, tt.want)
+		}
+	}
+	missing := []record.LeftOut{{Stack: "sio-node", Reason: "node is not installed", Mend: "npm ci"}}
+	for _, asked := range []bool{false, true} {
+		k := newChecker(&call{})
+		k.asked = asked
+		if err := k.passOver(missing); (err != nil) != asked || asked && err.Error() != "sio-node cannot be measured here: node is not installed; to add it: npm ci" {
+			t.Errorf("asked for %t: %v", asked, err)
+		}
 	}
 }
 

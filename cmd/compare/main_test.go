@@ -302,6 +302,11 @@ func TestGoAlone(t *testing.T) {
 	if status != exitError || !strings.Contains(stderr, "none of the stacks can be run") {
 		t.Errorf("with a stack that needs Node: exit status %d, %q", status, stderr)
 	}
+	// What was asked for is measured, or there is no answer.
+	status, stdout, stderr = compare(t, "check", "-against", "HEAD", "-stack", "rawws,sio-node", "-case", "steady")
+	if status != exitError || stdout != "" || !strings.Contains(stderr, "sio-node cannot be measured here: node is not installed") || !strings.Contains(stderr, "to add it: ") {
+		t.Errorf("check: exit status %d, %q, %q", status, stdout, stderr)
+	}
 	status, _, stderr = compare(t, "serve", "-stack", "sio-node")
 	if status != exitError || !strings.Contains(stderr, "npm ci --prefix") {
 		t.Errorf("serve: exit status %d, %q", status, stderr)
