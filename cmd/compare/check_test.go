@@ -558,6 +558,42 @@ func TestRepeatable(t *testing.T) {
 	}
 }
 
+// TestAllocationsRepeat holds the limits of allocations, and where they are judged,
+// against all windows that are recorded: none may differ from the others like it.
+func TestAllocationsRepeat(t *testing.T) {
+	folders, err := filepath.Glob("../../results/*/run.json")
+	if err != nil || len(folders) == 0 {
+		t.Fatal(folders, err)
+	}
+	windows := 0
+	for _, name := range folders {
+		run, _, err := record.Read(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range run.Group() {
+			for _, row := range g.Rows {
+				for _, u := range regress.Units {
+					if u.Kind != regress.Limited || !judged(u, g.Case, row.Stack) {
+						continue
+					}
+					values := row.Values(u.Name)
+					for _, v := range values {
+						windows++
+						f, err := regress.Judge(regress.Place{Unit: u.Name}, []float64{record.Median(values)}, []float64{v})
+						if err != nil || f.Outcome != regress.Same {
+							t.Errorf("%s: %v on %s, %s: %v is %s than %v, %v", name, g.Case, row.Stack.Name, u.Name, v, f.Outcome, f.Base, err)
+						}
+					}
+				}
+			}
+		}
+	}
+	if windows < 500 {
+		t.Errorf("%d windows are recorded", windows)
+	}
+}
+
 // TestAdapted takes as many pairs as were asked for, and fewer of what has many
 // samples only where nothing was.
 func TestAdapted(t *testing.T) {

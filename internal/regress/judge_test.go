@@ -414,6 +414,13 @@ func TestLimit(t *testing.T) {
 		{54, 55, Worse},
 		{0.159, 0.165, Same}, // 4 %, and next to nothing
 		{1000, 1001, Same},   // one, and next to nothing
+
+		// Of messages to a hundred, recorded as 15.875 objects each: one more for
+		// each receiver, one more for each message, and what they were at most.
+		{0.15875, 1.15875, Worse},
+		{0.15875, 0.16875, Same},
+		{0.15875, 0.20188, Same},
+		{16.3825, 17.3825, Worse},
 	} {
 		if f, err := Judge(Place{"X", "rawws", allocs}, []float64{tt.base}, []float64{tt.head}); err != nil || f.Outcome != tt.want {
 			t.Errorf("%v, %v: %s, %v, want %s", tt.base, tt.head, f.Outcome, err, tt.want)

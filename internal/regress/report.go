@@ -161,7 +161,7 @@ func (r *Report) sheets() []report.Sheet {
 		exact.Notes = append(exact.Notes, fmt.Sprintf("shares that are the same in every pair: %d", n))
 	}
 	if n := same[Limited]; n > 0 {
-		exact.Notes = append(exact.Notes, fmt.Sprintf("allocations that are the same, within %v objects or %v B per message or %.0f %%: %d", absoluteAllocs, absoluteBytes, 100*relativeAllocs, n))
+		exact.Notes = append(exact.Notes, fmt.Sprintf("allocations that are the same, within %v objects or %v B per delivery or %.0f %%: %d; in a room that is what is allocated for each receiver, and not what is for each message", absoluteAllocs, absoluteBytes, 100*relativeAllocs, n))
 	}
 	if len(exact.Notes) > 0 {
 		list = append(list, exact)
