@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ const leastShare = 0.75
 // ownFailures is in how many pairs the head has to fail, and the base in none, to
 // be what fails it and not the machine.
 const ownFailures = 3
+
+// doubtShare is in which share of its pairs a cell of the head has to have a doubt
+// that the base has in none, to be a doubt of the check.
+const doubtShare = 0.25
 
 // patience is after how many failures a side is given up: with so many there
 // cannot be enough of the pairs any more.
@@ -228,6 +233,7 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		k.tellNone(c, s, unsupported)
 		return nil
 	}
+	k.tellDoubts(c, s, sides, pairs)
 	found := make(map[string]figures)
 	lacks := make(map[string]int) // the head, in pairs in which the base has the figure
 	apart := make(map[string]int) // pairs in which both sides differ in the share that the figure is of
@@ -306,6 +312,48 @@ func (k *checker) tellNone(c scenarios.Case, s scenarios.Stack, why string) {
 		k.doubt("%s", text)
 	} else {
 		k.note("%s", text)
+	}
+}
+
+// counts are what may differ in a doubt from pair to pair. The number in p99 is none.
+var counts = regexp.MustCompile(`\b[0-9]+`)
+
+// tellDoubts says what the cells of both sides make trust them less, and in how
+// many pairs. What only those of the head say may be the change.
+func (k *checker) tellDoubts(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) {
+	type told struct {
+		text  string // as it was first
+		n     [2]int
+		round [2]int // that was counted last
+	}
+	var all []*told
+	about := make(map[string]*told)
+	for i, cells := range sides {
+		for _, cell := range cells {
+			if !cell.Measured() {
+				continue // its error is told
+			}
+			for _, text := range cell.Doubts {
+				key := counts.ReplaceAllString(text, "0")
+				d := about[key]
+				if d == nil {
+					d = &told{text: text}
+					about[key] = d
+					all = append(all, d)
+				}
+				if d.round[i] != cell.Round {
+					d.round[i] = cell.Round
+					d.n[i]++
+				}
+			}
+		}
+	}
+	for _, d := range all {
+		say := k.note
+		if d.n[0] == 0 && float64(d.n[1]) >= doubtShare*float64(pairs) {
+			say = k.doubt
+		}
+		say("%s on %s: %s: in %d of %d pairs of the base, %d of the head", c.Name, s.Name, d.text, d.n[0], pairs, d.n[1])
 	}
 }
 
