@@ -315,7 +315,7 @@ func TestGoAlone(t *testing.T) {
 
 // TestNodeBroken is a machine whose Node is too old, or lacks the packages.
 func TestNodeBroken(t *testing.T) {
-	needNode(t)
+	needNode(t, "rawws-node", "sio-node")
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -362,10 +362,14 @@ func TestNodeBroken(t *testing.T) {
 	}
 }
 
-// needNode skips a test where there is no Node or a stack of it cannot run.
-func needNode(t *testing.T) {
+// needNode skips a test where there is no Node or one of these stacks cannot run.
+func needNode(t *testing.T, names ...string) {
 	t.Helper()
-	m, _, err := bench.Look(t.Context(), bench.Stacks())
+	stacks := slices.DeleteFunc(bench.Stacks(), func(s scenarios.Stack) bool { return !slices.Contains(names, s.Name) })
+	if len(stacks) != len(names) {
+		t.Fatalf("of %q only %d are stacks", names, len(stacks))
+	}
+	m, _, err := bench.Look(t.Context(), stacks)
 	if err != nil {
 		t.Fatal(err)
 	}
