@@ -133,7 +133,7 @@ func (k *checker) command() error {
 		*seed = rand.Uint64()
 	}
 	k.plan(*pairs, *seed)
-	k.exactly, k.asked, k.strict = given["pairs"], given["stack"], *strict
+	k.exactly, k.asked, k.picked, k.strict = given["pairs"], given["stack"], given["case"], *strict
 	if !given["baseline"] {
 		if k.parts, err = k.chooseCases(*scenario, *caseList); err != nil {
 			return err
@@ -163,11 +163,14 @@ type checker struct {
 	parts  []bench.Part
 	stacks []scenarios.Stack
 	asked  bool // for these stacks, by name
+	picked bool // these cases, by name
 	spare  bool // nobody has named the cases: those that take long may be left out
 	pairs  int
 	order  *rand.Rand // of the seeds of the single plans
 
 	exactly bool // so many pairs were asked for
+
+	none []string // cells that there are none of, and why
 
 	leftOut  map[string]bool // stacks that cannot be run here
 	lostCode bool            // not all code can be measured here
@@ -230,7 +233,7 @@ func (k *checker) chooseCases(scenario, list string) ([]bench.Part, error) {
 			scenario, strings.Join(left, ","), strings.Join(checkable(parts), ", "))
 	}
 	if named != "" && len(left) > 0 {
-		k.note("not compared: %s: outcomes that are looked at once, without pairs", strings.Join(left, ", "))
+		k.doubt("not compared: %s: outcomes that are looked at once, without pairs", strings.Join(left, ", "))
 	}
 	return chosen, nil
 }
@@ -289,7 +292,7 @@ func (k *checker) chooseStacks(scenario, list string, goOnly bool) ([]scenarios.
 		}
 		reasons = append(reasons, s.Name+": "+why)
 		if k.asked {
-			k.note("not compared: %s: %s", s.Name, why)
+			k.doubt("not compared: %s: %s", s.Name, why)
 		}
 	}
 	if len(chosen) == 0 {
@@ -311,11 +314,11 @@ func (k *checker) paired(ref string, libraries []string) error {
 	if machine.Root == "" {
 		return errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
+	if err := k.passOver(machine.LeftOut); err != nil {
+		return err
+	}
 	if len(can) == 0 {
 		return errors.New("none of the stacks can be run on this machine")
-	}
-	for _, l := range machine.LeftOut {
-		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
 	}
 	k.machine, k.stacks = machine, can
 	k.report.Environment = bench.LookAround(ctx, machine)
@@ -348,6 +351,19 @@ func (k *checker) paired(ref string, libraries []string) error {
 	return k.measure()
 }
 
+// passOver tells which stacks this machine cannot run. Those that were asked for
+// are an error, as they are where the base lacks them.
+func (k *checker) passOver(stacks []record.LeftOut) error {
+	var wrong []error
+	for _, l := range stacks {
+		if k.asked {
+			wrong = append(wrong, fmt.Errorf("%s cannot be measured here: %s; to add it: %s", l.Stack, l.Reason, l.Mend))
+		}
+		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
+	}
+	return errors.Join(wrong...)
+}
+
 // tidy does what has to be done in the end, and adds its error.
 func tidy(err *error, do func() error) {
 	if wrong := do(); wrong != nil {
@@ -366,6 +382,13 @@ func (k *checker) interrupted(ctx context.Context, err error) error {
 // note adds to what is said of both sides.
 func (k *checker) note(format string, args ...any) {
 	k.report.Notes = append(k.report.Notes, fmt.Sprintf(format, args...))
+}
+
+// doubt adds to what takes it back that there is no regression, once.
+func (k *checker) doubt(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(k.report.Doubts, text) {
+		k.report.Doubts = append(k.report.Doubts, text)
+	}
 }
 
 // warn is note for what somebody may want to end the check for.

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ const leastShare = 0.75
 // be what fails it and not the machine.
 const ownFailures = 3
 
+// doubtShare is in which share of its pairs a cell of the head has to have a doubt
+// that the base has in none, to be a doubt of the check.
+const doubtShare = 0.25
+
 // patience is after how many failures a side is given up: with so many there
 // cannot be enough of the pairs any more.
 func patience(pairs int) int { return pairs - int(math.Ceil(leastShare*float64(pairs))) + 1 }
@@ -44,10 +49,11 @@ type figures struct{ base, head []float64 }
 func (k *checker) measure() error {
 	begin := time.Now()
 	k.tellStep("measuring")
+	k.tellSpared()
 	for _, part := range k.parts {
 		for _, c := range part.Cases {
 			for _, s := range k.stacks {
-				if !s.IsFor(part.Scenario.Name()) || k.spare && s.NeedsNode() && slices.Contains(goCases, c.Name) {
+				if !s.IsFor(part.Scenario.Name()) || k.spares(c, s) {
 					continue
 				}
 				if err := k.check(part.Scenario, c, s); err != nil {
@@ -58,9 +64,38 @@ func (k *checker) measure() error {
 	}
 	k.tellStep("measured in %v", time.Since(begin).Round(time.Second))
 	if len(k.report.Findings)+len(k.report.Failures) == 0 {
-		return errors.New("nothing could be compared: none of the cases applies to the stacks")
+		return errors.New(strings.Join(append([]string{"nothing could be compared: none of the cases applies to the stacks"}, k.none...), "; "))
 	}
 	return nil
+}
+
+// spares reports whether a case is left out on a stack because it takes long there
+// and nobody has named it.
+func (k *checker) spares(c scenarios.Case, s scenarios.Stack) bool {
+	return k.spare && s.NeedsNode() && slices.Contains(goCases, c.Name)
+}
+
+// tellSpared says what is left out like that.
+func (k *checker) tellSpared() {
+	var cases, stacks []string
+	for _, part := range k.parts {
+		for _, c := range part.Cases {
+			for _, s := range k.stacks {
+				if !k.spares(c, s) {
+					continue
+				}
+				if !slices.Contains(cases, c.Name) {
+					cases = append(cases, c.Name)
+				}
+				if !slices.Contains(stacks, s.Name) {
+					stacks = append(stacks, s.Name)
+				}
+			}
+		}
+	}
+	if len(cases) > 0 {
+		k.note("not measured: %s on %s: with Node they take long, and are left out unless -case names them", strings.Join(cases, ", "), strings.Join(stacks, ", "))
+	}
 }
 
 // check measures a case on a stack.
@@ -121,15 +156,16 @@ func (k *checker) adapted(c scenarios.Case, s scenarios.Stack) (scenarios.Case, 
 }
 
 // judged reports whether a unit says something in a case. Bytes and requests
-// are exact on a websocket alone. At saturation, and where many send at once, a
-// server allocates as messages happen to meet in its queues, which is not twice
-// the same.
+// are exact on a websocket alone, and only there a server allocates the same for
+// the same messages. At saturation, and where many send at once, it allocates as
+// messages happen to meet in its queues, which is not twice the same.
 func judged(u regress.Unit, c scenarios.Case, s scenarios.Stack) bool {
+	alone := len(s.Mode.Transports) == 1 && s.Mode.Transports[0] == scenarios.WebSocket && s.Flaky == ""
 	switch {
 	case u.Kind == regress.Exact:
-		return len(s.Mode.Transports) == 1 && s.Mode.Transports[0] == scenarios.WebSocket && s.Flaky == "" && !c.Outcome
+		return alone && !c.Outcome
 	case u.Kind == regress.Limited:
-		return c.Rate > 0 && c.Rooms == 0
+		return alone && c.Rate > 0 && c.Rooms == 0
 	}
 	return true
 }
@@ -174,17 +210,19 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 
 // pairUp takes the figures of both sides from their cells. A pair of which one
 // side failed is left out; if they are too many, so is the case, which is told. So
-// is a head that fails, or has no figure of a unit, where the base does well.
+// is a head that fails, or has no figure of a unit, where the base does well. Times
+// of those who came back are no pair where these are not as many on both sides.
 func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) map[string]figures {
 	bases := make(map[int]record.Cell)
 	for _, cell := range sides[0] {
 		bases[cell.Round] = cell
 	}
-	applies := false
+	applies, unsupported := false, ""
 	failed, wrong := [2]int{}, [2]string{}
 	for i, cells := range sides {
 		for _, cell := range cells {
 			applies = applies || cell.Unsupported == ""
+			unsupported = cmp.Or(unsupported, cell.Unsupported)
 			if cell.Error != "" {
 				failed[i]++
 				wrong[i] = cmp.Or(wrong[i], cell.Error)
@@ -192,10 +230,13 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 	}
 	if !applies {
+		k.tellNone(c, s, unsupported)
 		return nil
 	}
+	k.tellDoubts(c, s, sides, pairs)
 	found := make(map[string]figures)
 	lacks := make(map[string]int) // the head, in pairs in which the base has the figure
+	apart := make(map[string]int) // pairs in which both sides differ in the share that the figure is of
 	whole := 0
 	for _, head := range sides[1] {
 		base, ok := bases[head.Round]
@@ -204,8 +245,12 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 		whole++
 		for _, u := range regress.Units {
-			b, inBase := base.Value(u.Name)
-			h, inHead := head.Value(u.Name)
+			b, inBase := figure(base, u)
+			h, inHead := figure(head, u)
+			if (inBase || inHead) && otherShare(base, head, u) {
+				apart[u.Name]++
+				continue
+			}
 			if inBase && !inHead {
 				lacks[u.Name]++
 			}
@@ -238,11 +283,106 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		return nil
 	}
 	for _, u := range regress.Units {
-		if n := lacks[u.Name]; n >= ownFailures && judged(u, c, s) {
-			fail("%s: the base has it in %d pairs in which the head does not", record.UnitOf(u.Name).Title, n)
+		if !judged(u, c, s) {
+			continue
+		}
+		title := record.UnitOf(u.Name).Title
+		if n := lacks[u.Name]; n >= ownFailures {
+			fail("%s: the base has it in %d pairs in which the head does not", title, n)
+		}
+		if n := apart[u.Name]; n > 0 {
+			why := fmt.Sprintf("%q is not the same on both sides, so that it would be of different clients", record.UnitOf(u.Among).Title)
+			if float64(len(found[u.Name].base)) >= leastShare*float64(pairs) {
+				k.note("%s on %s, %s: not compared in %d of %d pairs: %s", c.Name, s.Name, title, n, pairs, why)
+			} else {
+				delete(found, u.Name)
+				k.doubt("%s on %s, %s: not compared: in too many pairs %s", c.Name, s.Name, title, why)
+			}
 		}
 	}
 	return found
+}
+
+// tellNone says that a stack does not do a case. If both were asked for, what was
+// asked for is not compared.
+func (k *checker) tellNone(c scenarios.Case, s scenarios.Stack, why string) {
+	text := fmt.Sprintf("not measured: %s on %s: %s", c.Name, s.Name, why)
+	k.none = append(k.none, text)
+	if k.asked && k.picked {
+		k.doubt("%s", text)
+	} else {
+		k.note("%s", text)
+	}
+}
+
+// counts are what may differ in a doubt from pair to pair. The number in p99 is none.
+var counts = regexp.MustCompile(`\b[0-9]+`)
+
+// tellDoubts says what the cells of both sides make trust them less, and in how
+// many pairs. What only those of the head say may be the change.
+func (k *checker) tellDoubts(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) {
+	type told struct {
+		text  string // as it was first
+		n     [2]int
+		round [2]int // that was counted last
+	}
+	var all []*told
+	about := make(map[string]*told)
+	for i, cells := range sides {
+		for _, cell := range cells {
+			if !cell.Measured() {
+				continue // its error is told
+			}
+			for _, text := range cell.Doubts {
+				key := counts.ReplaceAllString(text, "0")
+				d := about[key]
+				if d == nil {
+					d = &told{text: text}
+					about[key] = d
+					all = append(all, d)
+				}
+				if d.round[i] != cell.Round {
+					d.round[i] = cell.Round
+					d.n[i]++
+				}
+			}
+		}
+	}
+	for _, d := range all {
+		say := k.note
+		if d.n[0] == 0 && float64(d.n[1]) >= doubtShare*float64(pairs) {
+			say = k.doubt
+		}
+		say("%s on %s: %s: in %d of %d pairs of the base, %d of the head", c.Name, s.Name, d.text, d.n[0], pairs, d.n[1])
+	}
+}
+
+// figure is that of a cell, and whether it has one: the median of its samples, and
+// of shares, of which each client has one, the mean. A median would not show what
+// less than half of the clients have lost.
+func figure(cell record.Cell, u regress.Unit) (float64, bool) {
+	if u.Kind != regress.Shares {
+		return cell.Value(u.Name)
+	}
+	sum, n := 0.0, 0
+	for _, v := range cell.Values {
+		if v.Unit == u.Name {
+			sum += v.V
+			n++
+		}
+	}
+	return sum / float64(n), n > 0
+}
+
+// otherShare reports whether a unit is of those who came back, or the like, and
+// the share of these is not the same on both sides.
+func otherShare(base, head record.Cell, u regress.Unit) bool {
+	if u.Among == "" {
+		return false
+	}
+	b, inBase := base.Value(u.Among)
+	h, inHead := head.Value(u.Among)
+	return inBase != inHead || inBase && b != h
 }
 
 // conclude prints the report, keeps it, and tells GitHub Actions where it runs

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsvsio/bench"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
 	"wsvsio/scenarios"
@@ -78,6 +79,153 @@ func TestUnrepeated(t *testing.T) {
 	}
 	if f := c.report.Failures; len(f) != 1 || !strings.Contains(f[0], "case on x: the head has no figures in 12 of 12 pairs: it broke") {
 		t.Errorf("%q", f)
+	}
+}
+
+// TestNotBack has a head after whose faults half of the clients come back no more,
+// and sooner those that do: that is worse, and no time of theirs is told as a gain.
+func TestNotBack(t *testing.T) {
+	script := func(broken, times string) scripted {
+		return func(side string, rec scenarios.Recorder) error {
+			for client := range 8 {
+				if side == broken && client%2 > 0 {
+					continue
+				}
+				rec.Value("detect-sec", 0.01)
+				rec.Value("recover-sec", map[bool]float64{false: 0.2, true: 0.1}[side == times])
+			}
+			rec.Value("noticed-ratio", 1)
+			rec.Value("back-ratio", map[bool]float64{false: 1, true: 0.5}[side == broken])
+			return nil
+		}
+	}
+	outcomes := func(c *trial) map[string]regress.Outcome {
+		found := make(map[string]regress.Outcome)
+		for _, f := range c.report.Findings {
+			found[f.Unit] = f.Outcome
+		}
+		return found
+	}
+	const doubt = `case on x, back: not compared: in too many pairs "came back" is not the same on both sides`
+	c := newTrial(t, 6)
+	err := c.run(script(headSide, headSide), "")
+	found := outcomes(c)
+	if _, told := found["recover-sec"]; !errors.Is(err, errRegression) || found["back-ratio"] != regress.Worse || found["detect-sec"] != regress.Same || found["noticed-ratio"] != regress.Same || told {
+		t.Errorf("%v, %v", err, found)
+	}
+	if d := c.report.Doubts; len(d) != 1 || !strings.HasPrefix(d[0], doubt) || len(c.report.Failures) > 0 {
+		t.Errorf("doubts %q, failures %q", d, c.report.Failures)
+	}
+	// The other way round it is a gain, and of the times nothing is known.
+	c = newTrial(t, 6)
+	err = c.run(script(baseSide, headSide), "")
+	found = outcomes(c)
+	if _, told := found["recover-sec"]; err != nil || c.report.Answer != regress.Inconclusive || found["back-ratio"] != regress.Better || told {
+		t.Errorf("%v, %s, %v", err, c.report.Answer, found)
+	}
+	// Where as many are back on both sides the times are compared.
+	c = newTrial(t, 6)
+	if err := c.run(script("", headSide), ""); err != nil || outcomes(c)["recover-sec"] != regress.Better || len(c.report.Doubts) > 0 {
+		t.Errorf("%v, %v, %q", err, outcomes(c), c.report.Doubts)
+	}
+}
+
+// TestFewLost has three of eight clients of the head lose half of their messages,
+// which no median shows.
+func TestFewLost(t *testing.T) {
+	c := newTrial(t, 6)
+	err := c.run(func(side string, rec scenarios.Recorder) error {
+		rec.Value(cpuUnit, 1)
+		for client := range 8 {
+			rec.Value("delivered-ratio", map[bool]float64{false: 1, true: 0.5}[side == headSide && client < 3])
+		}
+		return nil
+	}, "")
+	i := slices.IndexFunc(c.report.Findings, func(f regress.Finding) bool { return f.Unit == "delivered-ratio" })
+	if !errors.Is(err, errRegression) || i < 0 || c.report.Findings[i].Outcome != regress.Worse || c.report.Findings[i].Head != 1-3*0.5/8 {
+		t.Errorf("%v, %+v", err, c.report.Findings)
+	}
+}
+
+// TestNone has a stack that does not do the case: that is told with its reason, and
+// if both were asked for it takes back that there is no regression.
+func TestNone(t *testing.T) {
+	const want = "not measured: case on x: not applicable: it has no rooms"
+	none := func(string, scenarios.Recorder) error { return scenarios.Unsupported("it has no rooms") }
+	for _, tt := range []struct {
+		asked, picked bool
+		want          regress.Answer
+	}{{false, false, regress.NoRegression}, {true, false, regress.NoRegression}, {false, true, regress.NoRegression}, {true, true, regress.Inconclusive}} {
+		c := newTrial(t, 6)
+		c.asked, c.picked = tt.asked, tt.picked
+		if err := c.check(scripted(none), scenarios.Case{Name: "case", Clients: 1}, scenarios.Stack{Name: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		err := c.run(func(_ string, rec scenarios.Recorder) error {
+			rec.Value(cpuUnit, 1)
+			return nil
+		}, "")
+		if err != nil || c.report.Answer != tt.want || strings.Count(strings.Join(strings.Fields(c.stdout.String()), " "), want) != 1 {
+			t.Errorf("asked %t, picked %t: %v\n%s", tt.asked, tt.picked, err, &c.stdout)
+		}
+	}
+	// With nothing else there is no report, and the error has the reason.
+	c := newTrial(t, 6)
+	c.parts, c.stacks = []bench.Part{{Scenario: scripted(none), Cases: []scenarios.Case{{Name: "case", Clients: 1}}}}, []scenarios.Stack{{Name: "x"}}
+	if err := c.measure(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSpared tells the cases that are not measured with Node because nobody has
+// named them.
+func TestSpared(t *testing.T) {
+	for _, tt := range []struct{ list, stack, want string }{
+		{"", "", "not measured: echo, saturation on rawws-node, sio-node: "},
+		{"", "rawws,sio-js", "not measured: echo, saturation on sio-js: "},
+		{"", "rawws", ""},
+		{"echo", "sio-js", ""},
+	} {
+		k := newChecker(&call{})
+		var err error
+		if k.parts, err = k.chooseCases(defaultScenario, tt.list); err == nil {
+			k.stacks, err = k.chooseStacks(defaultScenario, tt.stack, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.spare = tt.list == ""
+		k.tellSpared()
+		if said := strings.Join(k.report.Notes, " "); (said == "") != (tt.want == "") || !strings.HasPrefix(said, tt.want) {
+			t.Errorf("-case %q -stack %q: %q, want %q", tt.list, tt.stack, said, tt.want)
+		}
+	}
+}
+
+// TestAskedFor doubts where something that was named has no pairs.
+func TestAskedFor(t *testing.T) {
+	for _, tt := range []struct{ list, stack, want string }{
+		{"echo,slow-reader", "rawws", "not compared: slow-reader: "},
+		{"echo", "rawws,rawws-resume", "not compared: rawws-resume: it is for reconnect"},
+		{"echo", "rawws", ""},
+	} {
+		k := newChecker(&call{})
+		k.asked, k.picked = true, true
+		var err error
+		if k.parts, err = k.chooseCases(defaultScenario, tt.list); err == nil {
+			_, err = k.chooseStacks(defaultScenario, tt.stack, false)
+		}
+		if said := strings.Join(k.report.Doubts, " "); err != nil || (said == "") != (tt.want == "") || !strings.HasPrefix(said, tt.want) {
+			t.Errorf("-case %s -stack %s: %q, %v, want %q", tt.list, tt.stack, said, err, tt.want)
+		}
+	}
+	missing := []record.LeftOut{{Stack: "sio-node", Reason: "node is not installed", Mend: "npm ci"}}
+	for _, asked := range []bool{false, true} {
+		k := newChecker(&call{})
+		k.asked = asked
+		if err := k.passOver(missing); (err != nil) != asked || asked && err.Error() != "sio-node cannot be measured here: node is not installed; to add it: npm ci" {
+			t.Errorf("asked for %t: %v", asked, err)
+		}
 	}
 }
 
@@ -267,11 +415,67 @@ func TestPairUp(t *testing.T) {
 			t.Errorf("%s: failures %q, notes %q", tt.name, c.report.Failures, c.report.Notes)
 		}
 	}
+	// Of times to come back pairs are left out in which not as many did.
+	for apart := range 7 {
+		var sides [2][]record.Cell
+		for pair := 1; pair <= pairs; pair++ {
+			for i := range sides {
+				back := map[bool]float64{false: 1, true: 0.5}[i == 1 && pair <= apart]
+				sides[i] = append(sides[i], record.Cell{Round: pair, Values: []record.Value{{Unit: "recover-sec", V: 1}, {Unit: "back-ratio", V: back}}})
+			}
+		}
+		c := newTrial(t, pairs)
+		found := c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, pairs)
+		want, notes, doubts := pairs-apart, min(1, apart), 0
+		if apart == 6 {
+			want, notes, doubts = 0, 0, 1
+		}
+		if n := len(found["recover-sec"].head); n != want || len(found["back-ratio"].head) != pairs || len(c.report.Notes) != notes || len(c.report.Doubts) != doubts {
+			t.Errorf("%d pairs apart: %d are left, notes %q, doubts %q", apart, n, c.report.Notes, c.report.Doubts)
+		}
+	}
 	// A case that does not apply to the stack is no failure.
 	c := newTrial(t, pairs)
 	no := []record.Cell{{Round: 1, Unsupported: "no"}}
 	if found := c.pairUp(scenarios.Case{}, scenarios.Stack{}, [2][]record.Cell{no, no}, pairs); found != nil || len(c.report.Failures) > 0 {
 		t.Errorf("%v, %q", found, c.report.Failures)
+	}
+}
+
+// TestCellDoubts tells the doubts of cells, and doubts where only the head has them.
+func TestCellDoubts(t *testing.T) {
+	const pairs = 20
+	for _, tt := range []struct {
+		base, head   int // in how many pairs
+		note, doubts string
+	}{
+		{0, 0, "", ""},
+		{0, 4, "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 4 of the head", ""},
+		{0, 5, "", "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 5 of the head"},
+		{1, 20, "case on x: the server refused 1 polls: in 1 of 20 pairs of the base, 20 of the head", ""},
+		{20, 0, "case on x: the server refused 1 polls: in 20 of 20 pairs of the base, 0 of the head", ""},
+	} {
+		var sides [2][]record.Cell
+		for pair := 1; pair <= pairs; pair++ {
+			for i, n := range []int{tt.base, tt.head} {
+				cell := record.Cell{Round: pair, Values: []record.Value{{Unit: cpuUnit, V: 1}}}
+				if pair <= n {
+					// As the same doubt is when it is measured twice.
+					cell.Doubts = []string{fmt.Sprintf("the server refused %d polls", pair), fmt.Sprintf("the server refused %d polls", pair+10)}
+				}
+				sides[i] = append(sides[i], cell)
+			}
+		}
+		c := newTrial(t, pairs)
+		c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, pairs)
+		if notes, doubts := strings.Join(c.report.Notes, "; "), strings.Join(c.report.Doubts, "; "); notes != tt.note || doubts != tt.doubts {
+			t.Errorf("%d and %d: notes %q, doubts %q", tt.base, tt.head, notes, doubts)
+		}
+	}
+	c := newTrial(t, pairs)
+	late := []record.Cell{{Round: 1, Doubts: []string{"late at p50", "late at p99"}}}
+	if c.tellDoubts(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, [2][]record.Cell{late, late}, pairs); len(c.report.Notes) != 2 {
+		t.Errorf("two doubts are %q", c.report.Notes)
 	}
 }
 

@@ -215,11 +215,71 @@ func unchanged(t *testing.T, dir string, do func()) {
 	}
 }
 
+// held runs a check that is kept in a folder, and returns its report. A machine that is
+// busy enough lets cells fail, and of six pairs two are too many: it is tried again,
+// twice. The exit status must be that of the report.
+func held(t *testing.T, out string, args ...string) (r regress.Report, stdout, stderr string) {
+	t.Helper()
+	for range 3 {
+		var status int
+		status, stdout, stderr = compare(t, append(append([]string{"check"}, args...), "-out", out)...)
+		data, err := os.ReadFile(filepath.Join(out, checkFile))
+		if err != nil {
+			t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
+		}
+		r = regress.Report{}
+		if err := json.Unmarshal(data, &r); err != nil {
+			t.Fatal(err)
+		}
+		want := exitOK
+		switch {
+		case r.Answer == regress.Regression:
+			want = exitRegression
+		case len(r.Failures) > 0:
+			want = exitError
+		}
+		if status != want || !strings.HasPrefix(stdout, string(r.Answer)+": ") {
+			t.Fatalf("exit status %d, want %d\n%s%s", status, want, stdout, stderr)
+		}
+		if len(r.Failures) == 0 {
+			return r, stdout, stderr
+		}
+		t.Logf("cells failed: %q", r.Failures)
+	}
+	t.Fatalf("cells fail each time\n%s%s", stdout, stderr)
+	return r, stdout, stderr
+}
+
+// byValue are the findings of what does not vary, by unit, with how much the head
+// has more. Figures in pairs may be called different by chance in a test, and are
+// left out.
+func byValue(r regress.Report, o regress.Outcome) map[string]float64 {
+	found := make(map[string]float64)
+	for _, f := range r.Findings {
+		if (f.Kind == regress.Exact || f.Kind == regress.Limited) && f.Outcome == o {
+			found[f.Unit] = f.Head - f.Base
+		}
+	}
+	return found
+}
+
+// sameConnect holds that what a connection takes is the same on both sides.
+func sameConnect(t *testing.T, r regress.Report) {
+	t.Helper()
+	same := byValue(r, regress.Same)
+	for _, unit := range []string{"connect-B", "connect-reqs", "connect-conns"} {
+		if _, ok := same[unit]; !ok {
+			t.Errorf("%s is not the same: %+v", unit, r.Findings)
+		}
+	}
+}
+
 // TestCheckAgainst checks a commit whose server sends one more byte, and
 // allocates once more, for each message.
 func TestCheckAgainst(t *testing.T) {
 	dir := repository(t)
 	out := filepath.Join(t.TempDir(), "check")
+	var r regress.Report
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_ACTIONS", "true")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
@@ -232,10 +292,8 @@ func TestCheckAgainst(t *testing.T) {
 		t.Fatal(err)
 	}
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "6", "-seed", "7", "-out", out)
-		if status != exitRegression {
-			t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
-		}
+		var stdout, stderr string
+		r, stdout, stderr = held(t, out, "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "6", "-seed", "7")
 		for _, want := range []string{"regression: ", "what is different", "bytes down", "allocations", "base: ", "head: "} {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("stdout lacks %q:\n%s", want, stdout)
@@ -248,20 +306,7 @@ func TestCheckAgainst(t *testing.T) {
 			t.Errorf("the head is built on the base:\n%s", stdout)
 		}
 	})
-	data, err := os.ReadFile(filepath.Join(out, "check.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r regress.Report
-	if err := json.Unmarshal(data, &r); err != nil {
-		t.Fatal(err)
-	}
-	worse := make(map[string]float64)
-	for _, f := range r.Findings {
-		if f.Outcome == regress.Worse && f.Kind != regress.Paired {
-			worse[f.Unit] = f.Head - f.Base
-		}
-	}
+	worse := byValue(r, regress.Worse)
 	// What a message is allocated as is two objects or one, as the compiler
 	// has it.
 	if r.Answer != regress.Regression || worse["wire-down-B/msg"] != 1 || worse["server-allocs/msg"] < 0.9 || worse["wire-up-B/msg"] != 0 {
@@ -280,7 +325,7 @@ func TestCheckAgainst(t *testing.T) {
 				}
 			}
 		}
-		if n < 6 {
+		if n < 5 { // of six, of which one may fail
 			t.Errorf("%s has %d benchmarks", name, n)
 		}
 	}
@@ -308,9 +353,9 @@ func TestCheckLinked(t *testing.T) {
 		for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
 			t.Setenv(name, filepath.Join(linked, "elsewhere"))
 		}
-		status, stdout, stderr := compare(t, "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "6")
-		if status != exitRegression || !strings.Contains(stdout, "bytes down") || !regexp.MustCompile(`head: [0-9a-f]{12} waste\b`).MatchString(stdout) || strings.Contains(stdout, "dirty") {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		r, stdout, stderr := held(t, t.TempDir(), "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		if byValue(r, regress.Worse)["wire-down-B/msg"] != 1 || !regexp.MustCompile(`head: [0-9a-f]{12} waste\b`).MatchString(stdout) || strings.Contains(stdout, "dirty") {
+			t.Errorf("%s%s", stdout, stderr)
 		}
 		if changes, err := git(linked, "status", "--porcelain", "--ignored"); err != nil || changes != "" {
 			t.Errorf("the worktree has changed: %s, %v", changes, err)
@@ -324,9 +369,9 @@ func TestCheckGain(t *testing.T) {
 	dir := repository(t)
 	t.Setenv("GITHUB_ACTIONS", "true")
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", wasteTag, "-stack", "rawws", "-case", "echo", "-pairs", "6")
-		if status != exitOK || !strings.Contains(stdout, "better") || strings.Contains(stdout, "worse  ") {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		r, stdout, stderr := held(t, t.TempDir(), "-against", wasteTag, "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		if better := byValue(r, regress.Better); better["wire-down-B/msg"] != -1 || better["server-allocs/msg"] > -0.9 || len(byValue(r, regress.Worse)) > 0 {
+			t.Errorf("%s%s", stdout, stderr)
 		}
 		if !strings.Contains(stderr, "::notice title=Gain::broadcast echo, 1 client on rawws: bytes down is better: 212 instead of 213") {
 			t.Errorf("no annotation: %s", stderr)
@@ -353,22 +398,19 @@ func TestCheckWith(t *testing.T) {
 		t.Fatal("go.mod does not name the library")
 	}
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-with", "github.com/gorilla/websocket@"+string(m[1]), "-stack", "rawws", "-case", "connect", "-pairs", "6", "-format", "json")
-		var r regress.Report
-		if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK {
-			t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
-		}
+		r, stdout, _ := held(t, t.TempDir(), "-with", "github.com/gorilla/websocket@"+string(m[1]), "-stack", "rawws", "-case", "connect", "-pairs", "6")
 		if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "these are the present versions") }) {
 			t.Errorf("notes %q", r.Notes)
 		}
-		want := regress.Inconclusive
+		sameConnect(t, r)
+		silent := true
 		for _, f := range r.Findings {
 			if f.Kind == regress.Paired && f.Outcome != regress.Noisy && f.Outcome != regress.TooFew {
-				want = regress.NoRegression
+				silent = false
 			}
 		}
-		if r.Answer != want || len(r.Findings) < 4 {
-			t.Errorf("%s, want %s:\n%s", r.Answer, want, stdout)
+		if silent && r.Answer != regress.Inconclusive || len(r.Findings) < 4 {
+			t.Errorf("%s:\n%s", r.Answer, stdout)
 		}
 	})
 }
@@ -389,8 +431,8 @@ func TestCheckOther(t *testing.T) {
 			}
 			t.Skipf("it cannot be had here: %s", stderr)
 		}
-		if status != exitOK && status != exitRegression {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		if stdout == "" { // whatever has changed, or failed
+			t.Errorf("exit status %d: %s", status, stderr)
 		}
 		words := strings.Join(strings.Fields(stdout), " ")
 		for _, want := range []string{"=> v1.5.1", "not compared: rawws-node: -with is for Go modules", "the tree is dirty: both sides are the tree as it is, with the changes to note.txt"} {
@@ -407,12 +449,12 @@ func TestCheckLess(t *testing.T) {
 	dir := repository(t)
 	t.Setenv("GITHUB_ACTIONS", "true")
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", lessTag, "-case", "connect", "-pairs", "6")
+		r, stdout, stderr := held(t, t.TempDir(), "-against", lessTag, "-case", "connect", "-pairs", "6")
 		const want = "not compared: rawws: the base has no such cell, or it does not start: "
-		if status != exitOK || !strings.HasPrefix(stdout, "inconclusive: ") || !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) ||
-			!strings.Contains(stdout, "exact figures that are the same: 3") {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		if r.Answer == regress.NoRegression || !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) {
+			t.Errorf("%s%s", stdout, stderr)
 		}
+		sameConnect(t, r)
 		if !strings.Contains(stderr, "::warning title=Inconclusive::"+want) {
 			t.Errorf("no annotation: %s", stderr)
 		}
@@ -423,19 +465,27 @@ func TestCheckLess(t *testing.T) {
 func TestCheckReconnect(t *testing.T) {
 	dir := repository(t)
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-scenario", "reconnect", "-case", "reset", "-stack", "rawws-reconnect", "-pairs", "6", "-format", "json")
-		var r regress.Report
-		if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != exitOK {
-			t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
-		}
-		units := make(map[string]int)
+		r, stdout, stderr := held(t, t.TempDir(), "-against", "HEAD", "-scenario", "reconnect", "-case", "reset", "-stack", "rawws-reconnect", "-pairs", "6")
+		pairs, kinds := make(map[string]int), make(map[string]regress.Kind)
 		for _, f := range r.Findings {
-			if f.Series == "Reconnect/case=reset/clients=8/rate=10" && f.Screen != nil {
-				units[f.Unit] = len(f.Screen.Base)
+			if kinds[f.Unit] = f.Kind; f.Screen != nil {
+				pairs[f.Unit] = len(f.Screen.Base)
+			}
+			if f.Series != "Reconnect/case=reset/clients=8/rate=10" {
+				t.Errorf("%v", f.Place)
 			}
 		}
-		if units["detect-sec"] < 5 || units["recover-sec"] < 5 || len(units) != 2 {
-			t.Errorf("pairs by unit %v:\n%s%s", units, stdout, stderr)
+		for unit, share := range map[string]string{"detect-sec": "noticed-ratio", "recover-sec": "back-ratio"} {
+			if kinds[share] != regress.Shares {
+				t.Errorf("%s is not judged:\n%s%s", share, stdout, stderr)
+			}
+			// If not as many came back on both sides that is told instead.
+			if pairs[unit] < 5 && len(r.Doubts) == 0 {
+				t.Errorf("%s has %d pairs:\n%s%s", unit, pairs[unit], stdout, stderr)
+			}
+		}
+		if kinds["delivered-ratio"] != regress.Shares {
+			t.Errorf("what was lost is not judged:\n%s%s", stdout, stderr)
 		}
 	})
 }
@@ -555,6 +605,42 @@ func TestRepeatable(t *testing.T) {
 		if _, can := inPairs(key[0], scenarios.Case{Name: key[1], Once: true}); can != has {
 			t.Errorf("%s of %s: can be checked %t, and has a figure that is judged %t", key[1], key[0], can, has)
 		}
+	}
+}
+
+// TestAllocationsRepeat holds the limits of allocations, and where they are judged,
+// against all windows that are recorded: none may differ from the others like it.
+func TestAllocationsRepeat(t *testing.T) {
+	folders, err := filepath.Glob("../../results/*/run.json")
+	if err != nil || len(folders) == 0 {
+		t.Fatal(folders, err)
+	}
+	windows := 0
+	for _, name := range folders {
+		run, _, err := record.Read(filepath.Dir(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range run.Group() {
+			for _, row := range g.Rows {
+				for _, u := range regress.Units {
+					if u.Kind != regress.Limited || !judged(u, g.Case, row.Stack) {
+						continue
+					}
+					values := row.Values(u.Name)
+					for _, v := range values {
+						windows++
+						f, err := regress.Judge(regress.Place{Unit: u.Name}, []float64{record.Median(values)}, []float64{v})
+						if err != nil || f.Outcome != regress.Same {
+							t.Errorf("%s: %v on %s, %s: %v is %s than %v, %v", name, g.Case, row.Stack.Name, u.Name, v, f.Outcome, f.Base, err)
+						}
+					}
+				}
+			}
+		}
+	}
+	if windows < 500 {
+		t.Errorf("%d windows are recorded", windows)
 	}
 }
 
@@ -704,7 +790,7 @@ func TestCheckEmpty(t *testing.T) {
 
 // TestCheckNodeBase is a base whose worker for Node speaks an older protocol.
 func TestCheckNodeBase(t *testing.T) {
-	needNode(t)
+	needNode(t, "rawws-node")
 	dir := repository(t)
 	for _, folder := range []string{"rawws/node", "sio/node"} {
 		installed, err := filepath.Abs(filepath.Join("../..", folder, "node_modules"))
@@ -724,10 +810,11 @@ func TestCheckNodeBase(t *testing.T) {
 		}
 	})
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
-		if status != exitOK || !strings.Contains(stdout, "the same commit") || !strings.Contains(stdout, "exact figures that are the same: 3") {
-			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+		r, stdout, stderr := held(t, t.TempDir(), "-against", "HEAD", "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
+		if !strings.Contains(stdout, "the same commit") {
+			t.Errorf("%s%s", stdout, stderr)
 		}
+		sameConnect(t, r)
 	})
 }
 
@@ -746,10 +833,10 @@ func TestCheckDirty(t *testing.T) {
 		t.Fatal(err)
 	}
 	unchanged(t, dir, func() {
-		status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		r, stdout, stderr := held(t, t.TempDir(), "-against", "HEAD", "-stack", "rawws", "-case", "echo", "-pairs", "6")
 		for _, out := range []string{stdout, stderr} {
-			if status != exitRegression || !strings.Contains(out, "the tree is dirty") || !strings.Contains(out, "rawws/server.go") || !strings.Contains(out, "note.txt") {
-				t.Errorf("exit status %d: %s", status, out)
+			if byValue(r, regress.Worse)["wire-down-B/msg"] != 1 || !strings.Contains(out, "the tree is dirty") || !strings.Contains(out, "rawws/server.go") || !strings.Contains(out, "note.txt") {
+				t.Errorf("%s", out)
 			}
 		}
 	})

@@ -302,6 +302,11 @@ func TestGoAlone(t *testing.T) {
 	if status != exitError || !strings.Contains(stderr, "none of the stacks can be run") {
 		t.Errorf("with a stack that needs Node: exit status %d, %q", status, stderr)
 	}
+	// What was asked for is measured, or there is no answer.
+	status, stdout, stderr = compare(t, "check", "-against", "HEAD", "-stack", "rawws,sio-node", "-case", "steady")
+	if status != exitError || stdout != "" || !strings.Contains(stderr, "sio-node cannot be measured here: node is not installed") || !strings.Contains(stderr, "to add it: ") {
+		t.Errorf("check: exit status %d, %q, %q", status, stdout, stderr)
+	}
 	status, _, stderr = compare(t, "serve", "-stack", "sio-node")
 	if status != exitError || !strings.Contains(stderr, "npm ci --prefix") {
 		t.Errorf("serve: exit status %d, %q", status, stderr)
@@ -310,7 +315,7 @@ func TestGoAlone(t *testing.T) {
 
 // TestNodeBroken is a machine whose Node is too old, or lacks the packages.
 func TestNodeBroken(t *testing.T) {
-	needNode(t)
+	needNode(t, "rawws-node", "sio-node")
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -357,10 +362,14 @@ func TestNodeBroken(t *testing.T) {
 	}
 }
 
-// needNode skips a test where there is no Node or a stack of it cannot run.
-func needNode(t *testing.T) {
+// needNode skips a test where there is no Node or one of these stacks cannot run.
+func needNode(t *testing.T, names ...string) {
 	t.Helper()
-	m, _, err := bench.Look(t.Context(), bench.Stacks())
+	stacks := slices.DeleteFunc(bench.Stacks(), func(s scenarios.Stack) bool { return !slices.Contains(names, s.Name) })
+	if len(stacks) != len(names) {
+		t.Fatalf("of %q only %d are stacks", names, len(stacks))
+	}
+	m, _, err := bench.Look(t.Context(), stacks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ var settings = []setting{
 	{"10 % and 20 % more CPU per message", experimentFile, `{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace},` + "\n" + `		{"slow-20", "20 % more CPU per message", 0.95,`},
 	{"found in 70 % and 95 % of 20 trials", experimentFile, "checkSlowTrials  = 20"},
 	{"differs from one by 5 % or more", judgeFile, "MinShift  = 0.05"},
+	{"count from 5 points of a whole batch on", judgeFile, "MinShare  = 0.05"},
 	{"tested once at 5 %", judgeFile, "Alpha     = 0.05"},
 	{"apart by more than 0.2 objects and 1 % (256 B and 1 % for", judgeFile, "absoluteAllocs = 0.2  // objects\n\tabsoluteBytes  = 256  // bytes\n\trelativeAllocs = 0.01"},
 }

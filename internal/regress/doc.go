@@ -20,6 +20,16 @@
 // these is measured the answer is inconclusive if all other pairs are too noisy,
 // and wherever something fired whose second batch could not be measured.
 //
+// # Shares
+//
+// Of shares, such as that of the clients that came back, the differences are tested
+// and not the ratios, by the same rule: p < [Alpha] and [MinShare] or more of a whole
+// batch, twice. A head that loses a few and not in enough pairs must not pass for no
+// regression: where its share is lower by as much, or was whole in the base, and it is
+// not called worse, the answer is inconclusive. A time is that of those who came back
+// (see Among of [Unit]): pairs in which their share is not the same on both sides are
+// no pairs of it.
+//
 // # What does not
 //
 // Bytes and requests are exact where the transport is websocket only: any

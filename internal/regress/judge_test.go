@@ -3,6 +3,7 @@ package regress
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"wsvsio/internal/stats"
@@ -272,6 +273,111 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// of is n times a value, but for the first few of them.
+func of(n int, v float64, but ...float64) []float64 {
+	list := slices.Repeat([]float64{v}, n)
+	copy(list, but)
+	return list
+}
+
+// TestShares has six pairs of which all are lower, p = 2/64, and fewer: with five,
+// the others being the same, it is 2/32.
+func TestShares(t *testing.T) {
+	const back = "back-ratio"
+	for _, tt := range []struct {
+		name             string
+		base, head       []float64
+		screen           Outcome
+		again, headAgain []float64
+		want             Outcome
+	}{
+		{"all are back", of(20, 1), of(20, 1), Same, nil, nil, Same},
+		{"nobody is", of(20, 0), of(20, 0), Same, nil, nil, Same},
+		{"as many, and not all", of(20, 0.5, 1), of(20, 0.5, 1), Same, nil, nil, Same},
+		{"half of them no more", of(6, 1), of(6, 0.5), Unconfirmed, of(12, 1), of(12, 0.5), Worse},
+		{"nobody any more", of(6, 1), of(6, 0), Unconfirmed, of(12, 1), of(12, 0), Worse},
+		{"again half of them", of(6, 0.5), of(6, 1), Unconfirmed, of(12, 0.5), of(12, 1), Better},
+		{"somebody at last", of(6, 0), of(6, 0.25), Unconfirmed, of(12, 0), of(12, 0.25), Better},
+		{"fewer, once", of(6, 1), of(6, 0.5), Unconfirmed, of(12, 1), of(12, 1), Unconfirmed},
+		{"fewer, and more", of(6, 0.5), of(6, 0.25), Unconfirmed, of(12, 0.5), of(12, 0.75), Unconfirmed},
+		{"fewer, then in some pairs", of(6, 1), of(6, 0.5), Unconfirmed, of(12, 1), of(12, 1, 0.5), Lowered},
+		{"in five of twenty pairs", of(20, 1), of(20, 1, 0, 0, 0, 0, 0), Lowered, nil, nil, Lowered},
+		{"in six", of(20, 1), of(20, 1, 0, 0, 0, 0, 0, 0), Unconfirmed, of(40, 1), of(40, 1, 0, 0, 0, 0, 0, 0), Worse},
+		{"one client once", of(20, 1), of(20, 1, 0.875), Lowered, nil, nil, Lowered},
+		{"one client once, in the base", of(20, 1, 0.875), of(20, 1), Same, nil, nil, Same},
+		{"on both sides", of(20, 1, 0.875), of(20, 1, 1, 0.875), Same, nil, nil, Same},
+		{"sure, and small", of(20, 0.90), of(20, 0.87), Same, nil, nil, Same},
+		{"five pairs", of(5, 1), of(5, 0), Lowered, nil, nil, Lowered},
+		{"five pairs, and more", of(5, 0), of(5, 1), TooFew, nil, nil, TooFew},
+	} {
+		f, err := Judge(Place{"X", "rawws", back}, tt.base, tt.head)
+		if err != nil || f.Outcome != tt.screen || f.Fired() != (tt.again != nil) {
+			t.Errorf("%s: screening: %+v, %v", tt.name, f, err)
+			continue
+		}
+		if f.Fired() {
+			if err := f.Confirmed(tt.again, tt.headAgain); err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		}
+		if f.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, f.Outcome, tt.want)
+		}
+		want := NoRegression
+		switch tt.want {
+		case Worse:
+			want = Regression
+		case Lowered:
+			want = Inconclusive
+		}
+		if got := AnswerOf([]Finding{f}); got != want {
+			t.Errorf("%s: %s, want %s", tt.name, got, want)
+		}
+	}
+	if f, err := Judge(Place{"X", "rawws", back}, of(6, 1), of(6, 1, 0.5)); err != nil || f.Base != 1 || math.Abs(f.Head-5.5/6) > 1e-12 {
+		t.Errorf("a share is that of all pairs: %+v, %v", f, err)
+	}
+}
+
+// TestSharesAlarm has clients come back with the same chance on both sides: as a
+// difference it is called by mistake as seldom as others are.
+func TestSharesAlarm(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 9))
+	draw := func(n int, chance float64) (list []float64) {
+		for range n {
+			back := 0.0
+			for range 8 {
+				if r.Float64() < chance {
+					back++
+				}
+			}
+			list = append(list, back/8)
+		}
+		return list
+	}
+	const trials = 2000
+	for _, chance := range []float64{0.5, 0.8, 0.95} {
+		wrong := 0
+		for range trials {
+			f, err := Judge(Place{"X", "rawws", "back-ratio"}, draw(20, chance), draw(20, chance))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Fired() {
+				if err := f.Confirmed(draw(40, chance), draw(40, chance)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if f.Outcome == Worse || f.Outcome == Better {
+				wrong++
+			}
+		}
+		if wrong > trials*5/1000 {
+			t.Errorf("a chance of %v is called different in %d of %d trials", chance, wrong, trials)
+		}
+	}
+}
+
 func TestByValue(t *testing.T) {
 	for _, tt := range []struct {
 		base, head []float64
@@ -308,6 +414,13 @@ func TestLimit(t *testing.T) {
 		{54, 55, Worse},
 		{0.159, 0.165, Same}, // 4 %, and next to nothing
 		{1000, 1001, Same},   // one, and next to nothing
+
+		// Of messages to a hundred, recorded as 15.875 objects each: one more for
+		// each receiver, one more for each message, and what they were at most.
+		{0.15875, 1.15875, Worse},
+		{0.15875, 0.16875, Same},
+		{0.15875, 0.20188, Same},
+		{16.3825, 17.3825, Worse},
 	} {
 		if f, err := Judge(Place{"X", "rawws", allocs}, []float64{tt.base}, []float64{tt.head}); err != nil || f.Outcome != tt.want {
 			t.Errorf("%v, %v: %s, %v, want %s", tt.base, tt.head, f.Outcome, err, tt.want)
@@ -325,6 +438,9 @@ func TestNoPairs(t *testing.T) {
 		{cpu, []float64{1}, []float64{1, 2}},
 		{cpu, []float64{0}, []float64{1}},
 		{cpu, []float64{math.NaN()}, []float64{1}},
+		{"back-ratio", []float64{1}, []float64{1, 1}},
+		{"back-ratio", []float64{math.NaN()}, []float64{1}},
+		{"back-ratio", []float64{1}, []float64{1.5}},
 	} {
 		if f, err := Judge(Place{"X", "rawws", bad.unit}, bad.base, bad.head); err == nil {
 			t.Errorf("%+v: %+v", bad, f)

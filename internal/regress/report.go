@@ -81,7 +81,7 @@ func (r *Report) Markdown(w io.Writer) error {
 
 // told are the outcomes that have a row of their own whatever the kind, in the
 // order in which they are told.
-var told = []Outcome{Worse, Better, Unrepeated, NowInexact, Unconfirmed, Inexact}
+var told = []Outcome{Worse, Better, Unrepeated, NowInexact, Lowered, Unconfirmed, Inexact}
 
 // sheets are the tables of the report.
 func (r *Report) sheets() []report.Sheet {
@@ -144,6 +144,9 @@ func (r *Report) sheets() []report.Sheet {
 			paired.Notes = append(paired.Notes, fmt.Sprintf("worse or better: p < %v (Wilcoxon) and %.0f %% or more (Hodges–Lehmann) in a first batch, and again in a fresh one of twice the pairs", Alpha, 100*MinShift),
 				"would find: the shift that is found four times in five where batches are as noisy as this one, the fresh one included")
 		}
+		if measured[Shares] {
+			paired.Notes = append(paired.Notes, fmt.Sprintf("shares: likewise, by their differences: p < %v and %.0f points or more of a whole batch; one that is lower by as much, or no longer whole, and not called worse makes the answer inconclusive", Alpha, 100*MinShare))
+		}
 		if measured[Stored] {
 			paired.Notes = append(paired.Notes, fmt.Sprintf("against stored ratios: p < %v (Mann and Whitney), %.0f %% or more and all of the interval beyond %.0f %%, and again with a fresh sample; would find: the shift that one sample of this noise finds four times in five",
 				Alpha, 100*StoredShift, 100*MinShift))
@@ -154,8 +157,11 @@ func (r *Report) sheets() []report.Sheet {
 	if n := same[Exact]; n > 0 {
 		exact.Notes = append(exact.Notes, fmt.Sprintf("exact figures that are the same: %d", n))
 	}
+	if n := same[Shares]; n > 0 {
+		exact.Notes = append(exact.Notes, fmt.Sprintf("shares that are the same in every pair: %d", n))
+	}
 	if n := same[Limited]; n > 0 {
-		exact.Notes = append(exact.Notes, fmt.Sprintf("allocations that are the same, within %v objects or %v B per message or %.0f %%: %d", absoluteAllocs, absoluteBytes, 100*relativeAllocs, n))
+		exact.Notes = append(exact.Notes, fmt.Sprintf("allocations that are the same, within %v objects or %v B per delivery or %.0f %%: %d; in a room that is what is allocated for each receiver, and not what is for each message", absoluteAllocs, absoluteBytes, 100*relativeAllocs, n))
 	}
 	if len(exact.Notes) > 0 {
 		list = append(list, exact)
@@ -167,7 +173,9 @@ func (r *Report) sheets() []report.Sheet {
 // its interval.
 func (f Finding) cells() []string {
 	row := []string{shorter(f.Series), f.Stack, title(f.Unit), f.side(f.Base, f.BaseRange), f.side(f.Head, f.HeadRange), "-", "-"}
-	if b := f.Decides(); b != nil {
+	if b := f.Decides(); b != nil && f.Kind == Shares {
+		row[5] = fmt.Sprintf("%+.1f points", 100*b.Shift)
+	} else if b != nil {
 		row[5] = times(b.Ratio)
 		if b.Finds > 0 {
 			row[6] = times(b.Low) + " to " + times(b.High)

@@ -48,6 +48,23 @@ func whole(t *testing.T) *Report {
 		t.Fatal(err)
 	}
 	r.Findings = append(r.Findings, varies)
+	for _, shares := range []struct {
+		stack      string
+		base, head []float64
+	}{
+		{"rawws", of(20, 1), of(20, 0.5)},
+		{"sio", of(20, 1), of(20, 1, 0.5)},
+		{"sio-node", of(20, 1), of(20, 1)},
+	} {
+		f, err := Judge(Place{"Reconnect/case=reset/clients=8/rate=10", shares.stack, "back-ratio"}, shares.base, shares.head)
+		if err == nil && f.Fired() {
+			err = f.Confirmed(shares.base, shares.head)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Findings = append(r.Findings, f)
+	}
 	r.Doubts = []string{"not compared: sio-node: it does not start"}
 	Sort(r.Findings)
 	r.Decide()
@@ -65,6 +82,8 @@ func TestTables(t *testing.T) {
 			"regression: bbbbbbbbbbbb against aaaaaaaaaaaa", "what is different", "worse", "better", "not confirmed", "265",
 			"broadcast echo, 1 client", "1.2", "95 % interval", "least, quartiles, most of 16 pairs", "exact figures that are the same: 1", "would find",
 			"no longer exact", "212 to 219", "could not be confirmed", "fired once and could not be measured again", "not compared: sio-node",
+			"-50.0 points", "lower, not confirmed", "not in enough pairs to be called worse: reconnect reset, 8 clients on sio, came back", "5 points or more of a whole batch",
+			"shares that are the same in every pair: 1",
 		} {
 			// However the lines are broken.
 			if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) {
@@ -165,10 +184,13 @@ func TestAnnotations(t *testing.T) {
 		}
 		levels[m[1]]++
 	}
-	// Two are worse and one failed; one is better; one is no longer exact, and
-	// three things make it doubtful.
-	if levels["error"] != 3 || levels["notice"] != 1 || levels["warning"] != 4 {
+	// Three are worse and one failed; one is better; one is no longer exact, and
+	// four things make it doubtful.
+	if levels["error"] != 4 || levels["notice"] != 1 || levels["warning"] != 5 {
 		t.Errorf("%v:\n%s", levels, &b)
+	}
+	if want := "came back is worse: 50 % instead of 100 %, -50.0 points\n"; !strings.Contains(strings.ReplaceAll(b.String(), "%25", "%"), want) {
+		t.Errorf("lacks %q:\n%s", want, &b)
 	}
 	if want := "bytes up is no longer exact: 212 to 219 instead of 212, "; !strings.Contains(b.String(), want) {
 		t.Errorf("lacks %q:\n%s", want, &b)
