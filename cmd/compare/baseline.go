@@ -235,38 +235,44 @@ func (k *checker) onTree(do func() error) (err error) {
 	return do()
 }
 
-// exact measures what a baseline holds but for the ratios. What differs from an
-// older one is counted twice.
+// exact measures what a baseline holds but for the ratios.
 func (k *checker) exact(older *regress.Baseline) (*regress.Baseline, error) {
+	parts, err := exactParts()
+	if err != nil {
+		return nil, err
+	}
 	settings := regress.SettingsOf(k.report.Environment)
 	b := &regress.Baseline{Settings: settings, Ratios: settings}
 	k.tellStep("counting bytes, requests and allocations")
-	var err error
-	if b.Figures, err = k.count(named(exactStacks, k.stacks)); err != nil {
+	var failed []failure
+	if b.Figures, failed, err = k.count(parts, named(exactStacks, k.stacks)); err != nil {
 		return nil, err
 	}
-	if err := k.recount(older, b); err != nil {
+	if err := k.recount(parts, older, b, failed); err != nil {
 		return nil, err
 	}
 	return b, k.code(b)
 }
 
-// count measures what is counted of a server while it runs: bytes and requests,
-// the median of the rounds, and allocations, the least of them: what is done over
-// adds to these, such as when the collector empties the pools.
-func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
+// exactParts are the cases in which something is counted.
+func exactParts() ([]bench.Part, error) {
 	parts, err := chooseParts(defaultScenario, exactCases, scenarios.Quick, override{})
-	if err != nil {
-		return nil, err
-	}
 	for i := range parts {
 		for j, c := range parts[i].Cases {
 			// What is counted does not depend on how warm a server is.
 			parts[i].Cases[j].Warmup = min(c.Warmup, c.GoWarmup)
 		}
 	}
+	return parts, err
+}
+
+// count measures what is counted of a server while it runs: bytes and requests,
+// the median of the rounds, and allocations, the least of them: what is done over
+// adds to these, such as when the collector empties the pools. It returns the cells,
+// too, of which no round has a figure.
+func (k *checker) count(parts []bench.Part, stacks []scenarios.Stack) (figures []regress.Figure, failed []failure, err error) {
 	ofGo := slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return s.NeedsNode() })
-	ofNode := slices.DeleteFunc(stacks, func(s scenarios.Stack) bool { return !s.NeedsNode() })
+	ofNode := slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return !s.NeedsNode() })
 	counted := &regress.Baseline{}
 	for _, plan := range []bench.Plan{
 		{Parts: parts, Stacks: ofGo, Rounds: countRounds, Seed: k.order.Uint64()},
@@ -275,7 +281,7 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 		if len(plan.Stacks) == 0 {
 			continue
 		}
-		err = k.cellsOf(plan, func(cell record.Cell) {
+		failures, err := k.cellsOf(plan, func(cell record.Cell) {
 			i := slices.IndexFunc(plan.Stacks, func(s scenarios.Stack) bool { return s.Name == cell.Stack })
 			for _, u := range regress.Units {
 				v, ok := cell.Value(u.Name)
@@ -285,7 +291,14 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 			}
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for _, f := range failures {
+			if f.failed == f.rounds {
+				failed = append(failed, f)
+			} else {
+				k.note("%s", f)
+			}
 		}
 	}
 	for i, f := range counted.Figures {
@@ -295,34 +308,64 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 		}
 		counted.Figures[i].Values = []float64{value}
 	}
-	return counted.Figures, nil
+	return counted.Figures, failed, nil
 }
 
-// recount counts a second time where something differs, and where it does not
-// then, that is what counts: a change of the code shows twice.
-func (k *checker) recount(older, now *regress.Baseline) error {
-	differ, err := differing(older, now)
-	if err != nil || len(differ) == 0 {
-		return err
+// recount counts a second time where something differs or has failed. Where it does
+// not then, that is what counts: a change of the code shows twice. So what the second
+// count is the first one of is counted once more if it differs.
+func (k *checker) recount(parts []bench.Part, older, now *regress.Baseline, failed []failure) error {
+	differ, err := differing(older, now, 0)
+	for err == nil && len(differ)+len(failed) > 0 {
+		var stacks []string
+		for _, i := range differ {
+			stacks = append(stacks, now.Figures[i].Stack)
+		}
+		for _, f := range failed {
+			stacks = append(stacks, f.place.Stack)
+		}
+		k.tellStep("figures differ or are missing; counting them again")
+		figures, still, err := k.count(parts, named(strings.Join(stacks, ","), k.stacks))
+		if err != nil {
+			return err
+		}
+		again := &regress.Baseline{Figures: figures}
+		if err := k.settle(older, now, again, differ); err != nil {
+			return err
+		}
+		known := len(now.Figures)
+		k.fillIn(now, again, failed, still)
+		failed = nil
+		if differ, err = differing(older, now, known); err != nil {
+			return err
+		}
 	}
-	var stacks []string
-	for _, i := range differ {
-		stacks = append(stacks, now.Figures[i].Stack)
-	}
-	k.tellStep("figures differ; counting them again")
-	figures, err := k.count(named(strings.Join(stacks, ","), k.stacks))
-	if err != nil {
-		return err
-	}
-	return k.settle(older, now, &regress.Baseline{Figures: figures}, differ)
+	return err
 }
 
-// differing are the figures that are not as in an older baseline, where both can
-// be compared.
-func differing(older, now *regress.Baseline) ([]int, error) {
+// fillIn adds what a second count has of cells that failed in the first, and tells
+// of those that failed in both.
+func (k *checker) fillIn(now, again *regress.Baseline, failed, still []failure) {
+	for _, f := range failed {
+		if slices.ContainsFunc(still, func(s failure) bool { return s.place == f.place }) {
+			k.giveUp(f)
+			continue
+		}
+		k.note("%s; in the second count it has not failed", f)
+		for _, figure := range again.Figures {
+			if figure.Series == f.place.Series && figure.Stack == f.place.Stack {
+				now.Figures = append(now.Figures, figure)
+			}
+		}
+	}
+}
+
+// differing are the figures from one on that are not as in an older baseline, where
+// both can be compared.
+func differing(older, now *regress.Baseline, from int) ([]int, error) {
 	var differ []int
 	for i, f := range now.Figures {
-		if older.Comparable(f.Unit, now.Settings) != "" {
+		if i < from || older.Comparable(f.Unit, now.Settings) != "" {
 			continue
 		}
 		same, err := sameAsIn(older, f)
@@ -408,30 +451,63 @@ func (k *checker) addFailure(format string, args ...any) {
 	k.report.Failures = append(k.report.Failures, fmt.Sprintf(format, args...))
 }
 
-// cellsOf runs a plan and passes on what was measured. What failed is among the
-// failures, once for all its rounds and figures.
-func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) error {
-	if err := plan.Check(); err != nil {
-		return err
+// failure is of a cell that failed in some of its rounds, or in all.
+type failure struct {
+	place          regress.Place // without a unit
+	cell           string        // "echo on rawws"
+	failed, rounds int           // in how many of how many
+	why            string        // in the first of these
+}
+
+// String says it in a sentence.
+func (f failure) String() string {
+	return fmt.Sprintf("%s failed in %d of %d rounds: %s", f.cell, f.failed, f.rounds, f.why)
+}
+
+// giveUp tells of a cell that could not be measured: once, whatever was to be had
+// of it.
+func (k *checker) giveUp(f failure) {
+	if !k.failed[f.place] {
+		k.failed[f.place] = true
+		k.addFailure("%s", f)
 	}
+}
+
+// cellsOf runs a plan and passes on what was measured. It returns what failed, each
+// cell once for all its rounds: a machine that is busy enough lets one fail now and
+// then.
+func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) ([]failure, error) {
+	if err := plan.Check(); err != nil {
+		return nil, err
+	}
+	var failures []failure
+	measured := make(map[regress.Place]int)
 	show := newProgress(k.stderr, plan)
 	err := bench.Run(k.ctx, k.machine, plan, k.stop, show.begin, func(cell record.Cell) error {
 		show.end(cell)
 		place := regress.Place{Series: record.SeriesName(cell.Scenario, cell.Case), Stack: cell.Stack}
 		switch {
-		case cell.Error != "" && !k.failed[place]:
-			k.failed[place] = true
-			k.addFailure("%s on %s: %s", cell.Case.Name, cell.Stack, cell.Error)
+		case cell.Error != "":
+			i := slices.IndexFunc(failures, func(f failure) bool { return f.place == place })
+			if i < 0 {
+				i = len(failures)
+				failures = append(failures, failure{place: place, cell: cell.Case.Name + " on " + cell.Stack, why: cell.Error})
+			}
+			failures[i].failed++
 		case cell.Measured():
+			measured[place]++
 			use(cell)
 		}
 		return nil
 	})
 	show.close()
-	if errors.Is(err, bench.ErrStopped) {
-		return errInterrupted
+	for i, f := range failures {
+		failures[i].rounds = f.failed + measured[f.place]
 	}
-	return err
+	if errors.Is(err, bench.ErrStopped) {
+		return nil, errInterrupted
+	}
+	return failures, err
 }
 
 // ratios measures the ratios of some stacks to their twins, in so many times
@@ -458,13 +534,40 @@ func (k *checker) ratios(b *regress.Baseline, of []scenarios.Stack, times int) e
 			rounds /= 2
 		}
 		run := &record.Run{Stacks: []scenarios.Stack{list[i], s}}
-		plan := bench.Plan{Parts: parts, Stacks: run.Stacks, Rounds: rounds, Seed: k.order.Uint64()}
-		if err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) }); err != nil {
+		plan := bench.Plan{Parts: parts, Stacks: run.Stacks, Rounds: rounds, Seed: k.order.Uint64(), Patience: patience(rounds)}
+		failures, err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) })
+		if err != nil {
 			return err
 		}
+		k.leaveOut(run, rounds, failures)
 		addRatios(b, run)
 	}
 	return nil
+}
+
+// leaveOut takes the cases out of a run of two stacks of which too few of the rounds
+// have both, and tells of what failed there.
+func (k *checker) leaveOut(run *record.Run, rounds int, failures []failure) {
+	for _, f := range failures {
+		sides := make(map[int]int) // by round
+		whole := 0
+		for _, c := range run.Cells {
+			if record.SeriesName(c.Scenario, c.Case) != f.place.Series {
+				continue
+			}
+			if sides[c.Round]++; sides[c.Round] == len(run.Stacks) {
+				whole++
+			}
+		}
+		if float64(whole) >= leastShare*float64(rounds) {
+			k.note("%s", f)
+			continue
+		}
+		k.giveUp(f)
+		run.Cells = slices.DeleteFunc(run.Cells, func(c record.Cell) bool {
+			return record.SeriesName(c.Scenario, c.Case) == f.place.Series
+		})
+	}
 }
 
 // timed are the figures of which a baseline holds ratios, and how these are called.
