@@ -83,6 +83,9 @@ func (k *checker) renew(name string, older *regress.Baseline, times bool) error 
 		return err
 	}
 	if times {
+		if k.report.Environment.Machine == "" {
+			k.note("this machine has no id by which it would be known again: check -times will not compare these ratios")
+		}
 		if err := k.ratios(now, bench.Stacks(), 1); err != nil {
 			return err
 		}
@@ -108,7 +111,7 @@ func (k *checker) carryOver(older, now *regress.Baseline, times bool) {
 	dropped := 0
 	for _, f := range older.Figures {
 		if i := slices.IndexFunc(now.Figures, func(n regress.Figure) bool { return n.Place == f.Place }); i >= 0 {
-			if why := older.Comparable(f.Unit, now.Settings); f.Limited() && why == "" {
+			if why := older.Comparable(f.Unit, false, now.Settings); f.Limited() && why == "" {
 				finding, err := regress.Judge(f.Place, f.Values, now.Figures[i].Values)
 				if err == nil && finding.Outcome == regress.Same {
 					now.Figures[i] = f
@@ -186,7 +189,7 @@ func (k *checker) inRepository(name string) (string, error) {
 	if machine.Root == "" {
 		return "", errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
-	k.leftOut, k.failed = make(map[string]bool), make(map[regress.Place]bool)
+	k.leftOut, k.otherNode, k.failed = make(map[string]bool), make(map[string]bool), make(map[regress.Place]bool)
 	for _, l := range machine.LeftOut {
 		k.leftOut[l.Stack] = true
 		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
@@ -365,7 +368,7 @@ func (k *checker) fillIn(now, again *regress.Baseline, failed, still []failure) 
 func differing(older, now *regress.Baseline, from int) ([]int, error) {
 	var differ []int
 	for i, f := range now.Figures {
-		if i < from || older.Comparable(f.Unit, now.Settings) != "" {
+		if i < from || older.Comparable(f.Unit, false, now.Settings) != "" {
 			continue
 		}
 		same, err := sameAsIn(older, f)
@@ -626,10 +629,10 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
 	})
 	if times {
-		if why := older.Comparable(regress.CPURatio, here); why != "" {
-			return fmt.Errorf("the ratios in %s are not of this machine: %s; leave out -times, or measure them here: compare baseline -times", file, why)
+		if why := older.Comparable(regress.CPURatio, false, here); why != "" {
+			return fmt.Errorf("the ratios in %s are not known to be of this machine: %s; leave out -times, or %s", file, why, k.ratiosHere())
 		}
-		if len(stored) == 0 {
+		if stored = k.ofThisNode(older, stored, here); len(stored) == 0 {
 			return fmt.Errorf("%s holds no ratios of a stack that can be run here: leave out -times, or add them: compare baseline -times", file)
 		}
 	}
@@ -645,6 +648,33 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 		return k.storedRatios(older, stored)
 	}
 	return nil
+}
+
+// ratiosHere says how ratios can be had that are of this machine: one without an id
+// has none that could be known again.
+func (k *checker) ratiosHere() string {
+	if k.report.Environment.Machine == "" {
+		return "compare with a commit: check -against"
+	}
+	return "measure them here: compare baseline -times"
+}
+
+// ofThisNode leaves out stacks with Node whose stored ratios are of another version of
+// it, and tells of them.
+func (k *checker) ofThisNode(older *regress.Baseline, stacks []scenarios.Stack, here regress.Settings) []scenarios.Stack {
+	var kept []scenarios.Stack
+	for _, s := range stacks {
+		twins := named(s.Twin, k.stacks)
+		node := s.NeedsNode() || len(twins) > 0 && twins[0].NeedsNode()
+		why := older.Comparable(regress.CPURatio, node, here)
+		if why == "" {
+			kept = append(kept, s)
+			continue
+		}
+		k.otherNode[s.Name] = true
+		k.note("not compared: the ratios of %s: %s; to add them: measure them here: compare baseline -times", s.Name, why)
+	}
+	return kept
 }
 
 func headOf(e record.Environment) string {
@@ -670,7 +700,7 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 		if !known {
 			return fmt.Errorf("%w: its unit %s is not known here", regress.ErrFormat, f.Unit)
 		}
-		if why := older.Comparable(f.Unit, here); why != "" {
+		if why := older.Comparable(f.Unit, false, here); why != "" {
 			reasons[why]++
 			continue
 		}
@@ -763,7 +793,7 @@ func (k *checker) storedRatios(older *regress.Baseline, stacks []scenarios.Stack
 // stacks of which something fired. One that should be there, and is not, is told.
 func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenarios.Stack) (again []scenarios.Stack, err error) {
 	for _, f := range older.Figures {
-		if !f.Ratio() || k.leftOut[f.Stack] {
+		if !f.Ratio() || k.leftOut[f.Stack] || k.otherNode[f.Stack] {
 			continue
 		}
 		of, twin := named(f.Stack, stacks), ""

@@ -171,7 +171,7 @@ func TestBaselineBad(t *testing.T) {
 		{[]string{"check", "-baseline", filepath.Join(dir, "none.txt")}, "write one: compare baseline"},
 		{[]string{"check", "-baseline", foreign}, "not a baseline"},
 		{[]string{"check", "-baseline", newer}, "has format 2"},
-		{[]string{"check", "-times", "-baseline", elsewhere}, "are not of this machine"},
+		{[]string{"check", "-times", "-baseline", elsewhere}, "are not known to be of this machine: "},
 		{[]string{"check", "-times", "-baseline", exact}, "holds no ratios: leave out -times, or measure them here: compare baseline -times"},
 		{[]string{"baseline", foreign}, "not a baseline"},
 		{[]string{"baseline", newer}, "has format 2"},
@@ -232,6 +232,9 @@ func TestBaselineTimes(t *testing.T) {
 	const rounds = 8
 	enough := func(values []float64, rounds int) bool {
 		return len(values) <= rounds && float64(len(values)) >= leastShare*float64(rounds)
+	}
+	if bench.LookAround(t.Context(), bench.Machine{}).Machine == "" {
+		t.Skip("this machine has no id, without which no ratio is compared")
 	}
 	onSomeRatios(t, rounds)
 	t.Chdir(repository(t))
@@ -328,7 +331,7 @@ func TestRatiosByRound(t *testing.T) {
 
 // emptyChecker is a check that nothing has been found of.
 func emptyChecker() *checker {
-	return &checker{call: &call{}, report: &regress.Report{}, leftOut: make(map[string]bool), failed: make(map[regress.Place]bool)}
+	return &checker{call: &call{}, report: &regress.Report{}, leftOut: make(map[string]bool), otherNode: make(map[string]bool), failed: make(map[regress.Place]bool)}
 }
 
 // TestCarryOver keeps of an older baseline what cannot be measured here, and of its
@@ -527,6 +530,42 @@ func TestOutdated(t *testing.T) {
 			if noted := strings.Contains(strings.Join(k.report.Notes, "\n"), "not in the baseline yet: 1"); noted != (tt.name == "new") {
 				t.Errorf("%s, strict %t: notes %q", tt.name, strict, k.report.Notes)
 			}
+		}
+	}
+}
+
+// TestOtherNode leaves out the stored ratios of stacks with Node, and those of their
+// kin, that are of another version of it.
+func TestOtherNode(t *testing.T) {
+	older := &regress.Baseline{Ratios: regress.Settings{"go": "go1.26.8", "node": "v20.20.2", "machine": "0a1b2c3d4e5f"}}
+	for _, stack := range []string{"rawws", "sio-node"} {
+		older.Add(regress.Place{Series: "X", Stack: stack, Unit: regress.CPURatio}, 1.2)
+	}
+	for version, want := range map[string][]string{"v20.20.2": {"rawws", "sio-node", "beside"}, "v22.1.0": {"rawws"}} {
+		k := emptyChecker()
+		k.stacks = append(named("floor,rawws,rawws-node,sio-node", bench.Stacks()), scenarios.Stack{Name: "beside", Twin: "rawws-node"})
+		stacks := named("rawws,sio-node,beside", k.stacks)
+		kept := k.ofThisNode(older, stacks, regress.Settings{"go": "go1.26.8", "node": version, "machine": "0a1b2c3d4e5f"})
+		var names []string
+		for _, s := range kept {
+			names = append(names, s.Name)
+		}
+		if !slices.Equal(names, want) || len(k.report.Notes) != len(stacks)-len(want) {
+			t.Errorf("with %s: %q, notes %q", version, names, k.report.Notes)
+		}
+		for _, note := range k.report.Notes {
+			if !strings.Contains(note, `node is "v20.20.2" in the baseline and "v22.1.0" here`) || !strings.Contains(note, "compare baseline -times") {
+				t.Errorf("%q", note)
+			}
+		}
+		// What is left out is not missing.
+		fresh := &regress.Baseline{}
+		fresh.Add(regress.Place{Series: "X", Stack: "rawws", Unit: regress.CPURatio}, 1.2)
+		if _, err := k.screenStored(older, fresh, kept); err != nil {
+			t.Fatal(err)
+		}
+		if missing := len(k.report.Failures) > 0; missing != (version == "v20.20.2") {
+			t.Errorf("with %s: failures %q", version, k.report.Failures)
 		}
 	}
 }

@@ -169,10 +169,11 @@ type checker struct {
 
 	exactly bool // so many pairs were asked for
 
-	leftOut  map[string]bool // stacks that cannot be run here
-	lostCode bool            // not all code can be measured here
-	strict   bool            // a baseline that is out of date is an error
-	outdated error           // that it is
+	leftOut   map[string]bool // stacks that cannot be run here
+	otherNode map[string]bool // those whose stored ratios are of another version of Node
+	lostCode  bool            // not all code can be measured here
+	strict    bool            // a baseline that is out of date is an error
+	outdated  error           // that it is
 
 	failed map[regress.Place]bool // cells whose failure has been told; they have no unit
 

@@ -318,8 +318,9 @@ func (b *Baseline) Save(name string) error {
 var toolchain = []string{"binary-B", "binary-over-B", "one-node-over-B", "packages", "std-packages", "server-allocs/msg", "server-alloc-B/msg"}
 
 // Comparable says why a unit of a baseline cannot be compared with what is
-// measured now, or "".
-func (b *Baseline) Comparable(unit string, now Settings) string {
+// measured now, or "". Node says that the figure is of a stack in which Node runs, or
+// whose twin it does: ratios depend on its version, and what is exact does not.
+func (b *Baseline) Comparable(unit string, node bool, now Settings) string {
 	keys := []string{}
 	if slices.Contains(toolchain, unit) {
 		keys = []string{"goos", "goarch", "go"}
@@ -327,10 +328,16 @@ func (b *Baseline) Comparable(unit string, now Settings) string {
 	settings := b.Settings
 	if (Figure{Place: Place{Unit: unit}}).Ratio() {
 		keys, settings = []string{"goos", "goarch", "go", "cpu", "cores", "machine"}, b.Ratios
+		if node {
+			keys = append(keys, "node")
+		}
 	}
 	for _, key := range keys {
 		if settings[key] != now[key] {
 			return fmt.Sprintf("%s is %q in the baseline and %q here", key, settings[key], now[key])
+		}
+		if key == "machine" && now[key] == "" {
+			return "neither the machine of the baseline nor this one has an id, and two that are alike are two"
 		}
 	}
 	return ""
