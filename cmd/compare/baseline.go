@@ -189,7 +189,7 @@ func (k *checker) inRepository(name string) (string, error) {
 	if machine.Root == "" {
 		return "", errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
-	k.leftOut, k.otherNode, k.failed = make(map[string]bool), make(map[string]bool), make(map[regress.Place]bool)
+	k.leftOut, k.otherNode, k.failed, k.absent = make(map[string]bool), make(map[string]bool), make(map[regress.Place]bool), make(map[string]int)
 	for _, l := range machine.LeftOut {
 		k.leftOut[l.Stack] = true
 		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
@@ -423,8 +423,8 @@ func (k *checker) code(b *regress.Baseline) error {
 	if err != nil {
 		return k.interrupted(ctx, err)
 	}
+	k.lostCode = r.LeftOut
 	for _, l := range r.LeftOut {
-		k.lostCode = true
 		k.note("not compared: %s: %s; to add it: %s", l.What, l.Reason, l.Mend)
 	}
 	for _, p := range r.Problems {
@@ -446,7 +446,48 @@ func (k *checker) code(b *regress.Baseline) error {
 // lost reports whether a figure is of code that this machine cannot measure: a
 // page takes the packages of npm.
 func (k *checker) lost(p regress.Place) bool {
-	return k.lostCode && strings.HasPrefix(p.Series, "Size/page=")
+	return len(k.lostCode) > 0 && strings.HasPrefix(p.Series, "Size/page=")
+}
+
+// lostPages stands for what is lost among the stacks whose figures are absent.
+const lostPages = "pages"
+
+// incomplete says which figures of a baseline were not compared because something is
+// not installed, and what to install; nil if there are none.
+func (k *checker) incomplete() error {
+	lacking := slices.Clone(k.machine.LeftOut)
+	if len(k.lostCode) > 0 {
+		var mends []string
+		for _, l := range k.lostCode {
+			if !slices.Contains(mends, l.Mend) {
+				mends = append(mends, l.Mend)
+			}
+		}
+		lacking = append(lacking, record.LeftOut{Stack: lostPages, Reason: k.lostCode[0].Reason, Mend: strings.Join(mends, " && ")})
+	}
+	var texts []string
+	for len(lacking) > 0 {
+		first := lacking[0]
+		n := 0
+		var of []string
+		lacking = slices.DeleteFunc(lacking, func(l record.LeftOut) bool {
+			if l.Reason != first.Reason || l.Mend != first.Mend {
+				return false
+			}
+			if k.absent[l.Stack] > 0 {
+				n += k.absent[l.Stack]
+				of = append(of, l.Stack)
+			}
+			return true
+		})
+		if n > 0 {
+			texts = append(texts, fmt.Sprintf("%d of %s: %s; to add them: %s", n, strings.Join(of, ", "), first.Reason, first.Mend))
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("figures of the baseline were not compared: %s", strings.Join(texts, "; "))
 }
 
 // addFailure adds to what could not be measured.
@@ -645,9 +686,12 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 		return err
 	}
 	if times {
-		return k.storedRatios(older, stored)
+		err = k.storedRatios(older, stored)
 	}
-	return nil
+	if k.strict {
+		k.outdated = errors.Join(k.outdated, k.incomplete())
+	}
+	return err
 }
 
 // ratiosHere says how ratios can be had that are of this machine: one without an id
@@ -672,6 +716,9 @@ func (k *checker) ofThisNode(older *regress.Baseline, stacks []scenarios.Stack, 
 			continue
 		}
 		k.otherNode[s.Name] = true
+		if k.strict {
+			k.outdated = errors.Join(k.outdated, fmt.Errorf("the ratios of %s in the baseline were not compared: %s; compare baseline -times measures them anew", s.Name, why))
+		}
 		k.note("not compared: the ratios of %s: %s; to add them: measure them here: compare baseline -times", s.Name, why)
 	}
 	return kept
@@ -706,7 +753,12 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 		}
 		measured, there := now.Of(f.Place)
 		if !there {
-			if !k.leftOut[f.Stack] && !k.lost(f.Place) && !k.hasFailed(f.Place, f.Stack) {
+			switch {
+			case k.leftOut[f.Stack]:
+				k.absent[f.Stack]++
+			case k.lost(f.Place):
+				k.absent[lostPages]++
+			case !k.hasFailed(f.Place, f.Stack):
 				k.addFailure("there is no such cell any more: %v", f.Place)
 			}
 			continue
@@ -746,7 +798,7 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 		k.note("if that is meant, compare baseline writes it down, and what has changed is part of the change")
 	}
 	if k.strict && len(outdated) > 0 {
-		k.outdated = fmt.Errorf("the baseline is out of date: %s; compare baseline writes it anew", strings.Join(outdated, "; "))
+		k.outdated = errors.Join(k.outdated, fmt.Errorf("the baseline is out of date: %s; compare baseline writes it anew", strings.Join(outdated, "; ")))
 	}
 	if compared == 0 {
 		return errors.New("nothing in the baseline can be compared here")
@@ -793,7 +845,11 @@ func (k *checker) storedRatios(older *regress.Baseline, stacks []scenarios.Stack
 // stacks of which something fired. One that should be there, and is not, is told.
 func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenarios.Stack) (again []scenarios.Stack, err error) {
 	for _, f := range older.Figures {
-		if !f.Ratio() || k.leftOut[f.Stack] || k.otherNode[f.Stack] {
+		if !f.Ratio() || k.otherNode[f.Stack] {
+			continue
+		}
+		if k.leftOut[f.Stack] {
+			k.absent[f.Stack]++
 			continue
 		}
 		of, twin := named(f.Stack, stacks), ""
@@ -802,7 +858,10 @@ func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenario
 		}
 		measured, there := fresh.Of(f.Place)
 		if !there {
-			if !k.leftOut[twin] && !k.hasFailed(f.Place, f.Stack, twin) {
+			switch {
+			case k.leftOut[twin]:
+				k.absent[twin]++
+			case !k.hasFailed(f.Place, f.Stack, twin):
 				k.addFailure("there is no such ratio any more: %v", f.Place)
 			}
 			continue

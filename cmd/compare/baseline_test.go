@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"wsvsio/bench"
+	"wsvsio/internal/codesize"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
 	"wsvsio/scenarios"
@@ -331,7 +332,7 @@ func TestRatiosByRound(t *testing.T) {
 
 // emptyChecker is a check that nothing has been found of.
 func emptyChecker() *checker {
-	return &checker{call: &call{}, report: &regress.Report{}, leftOut: make(map[string]bool), otherNode: make(map[string]bool), failed: make(map[regress.Place]bool)}
+	return &checker{call: &call{}, report: &regress.Report{}, leftOut: make(map[string]bool), otherNode: make(map[string]bool), failed: make(map[regress.Place]bool), absent: make(map[string]int)}
 }
 
 // TestCarryOver keeps of an older baseline what cannot be measured here, and of its
@@ -566,6 +567,70 @@ func TestOtherNode(t *testing.T) {
 		}
 		if missing := len(k.report.Failures) > 0; missing != (version == "v20.20.2") {
 			t.Errorf("with %s: failures %q", version, k.report.Failures)
+		}
+	}
+}
+
+// TestIncomplete has a baseline of which a part cannot be measured here: that is said
+// with what to install, once for all stacks that lack the same.
+func TestIncomplete(t *testing.T) {
+	older, now := &regress.Baseline{}, &regress.Baseline{}
+	for _, stack := range []string{"rawws", "rawws-node", "sio-node", "sio-js"} {
+		older.Add(regress.Place{Series: "X", Stack: stack, Unit: "wire-up-B/msg"}, 1)
+		older.Add(regress.Place{Series: "X", Stack: stack, Unit: "wire-down-B/msg"}, 1)
+	}
+	now.Figures = older.Figures[:2]
+	node := record.LeftOut{Reason: "node is not installed", Mend: "install Node"}
+	page := regress.Place{Series: "Size/page=none", Stack: "rawws", Unit: "bundle-B"}
+	for _, tt := range []struct {
+		name string
+		set  func(k *checker)
+		want string // "" is complete
+	}{
+		{"all is here", func(k *checker) {
+			now := *now
+			now.Figures = older.Figures
+			if err := k.against(older, &now, nil); err != nil {
+				t.Fatal(err)
+			}
+		}, ""},
+		{"no Node", func(k *checker) {
+			for _, stack := range []string{"rawws-js", "rawws-node", "sio-node"} {
+				k.leftOut[stack] = true
+				k.machine.LeftOut = append(k.machine.LeftOut, record.LeftOut{Stack: stack, Reason: node.Reason, Mend: node.Mend})
+			}
+			k.leftOut["sio-js"] = true
+			k.machine.LeftOut = append(k.machine.LeftOut, record.LeftOut{Stack: "sio-js", Reason: "no packages", Mend: "npm ci"})
+			if err := k.against(older, now, nil); err != nil {
+				t.Fatal(err)
+			}
+		}, "4 of rawws-node, sio-node: node is not installed; to add them: install Node; 2 of sio-js: no packages; to add them: npm ci"},
+		{"no packages for a page", func(k *checker) {
+			k.lostCode = []codesize.LeftOut{{Reason: "no packages", Mend: "npm ci --prefix a"}, {Reason: "no packages", Mend: "npm ci --prefix b"}}
+			with := &regress.Baseline{Figures: slices.Clone(now.Figures)}
+			with.Add(page, 230)
+			if err := k.against(with, now, nil); err != nil {
+				t.Fatal(err)
+			}
+		}, "1 of pages: no packages; to add them: npm ci --prefix a && npm ci --prefix b"},
+		{"ratios of no Node", func(k *checker) {
+			k.leftOut["sio-node"] = true
+			k.machine.LeftOut = []record.LeftOut{{Stack: "sio-node", Reason: node.Reason, Mend: node.Mend}}
+			stored := &regress.Baseline{}
+			stored.Add(regress.Place{Series: "X", Stack: "sio-node", Unit: regress.P50Ratio}, 1.2)
+			if _, err := k.screenStored(stored, &regress.Baseline{}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}, "1 of sio-node: node is not installed; to add them: install Node"},
+	} {
+		k := emptyChecker()
+		tt.set(k)
+		err := k.incomplete()
+		if (err == nil) != (tt.want == "") || err != nil && err.Error() != "figures of the baseline were not compared: "+tt.want {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if len(k.report.Failures) > 0 {
+			t.Errorf("%s: failures %q", tt.name, k.report.Failures)
 		}
 	}
 }
