@@ -740,12 +740,8 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 	var outdated []string
 	compared, better, differ := 0, 0, false
 	for _, f := range older.Figures {
-		u, known := regress.UnitOf(f.Unit)
-		if known && u.Kind == regress.Stored {
+		if f.Ratio() {
 			continue
-		}
-		if !known {
-			return fmt.Errorf("%w: its unit %s is not known here", regress.ErrFormat, f.Unit)
 		}
 		if why := older.Comparable(f.Unit, false, here); why != "" {
 			reasons[why]++

@@ -165,10 +165,12 @@ func TestBaselineBad(t *testing.T) {
 	newer := write("newer.txt", "baseline: 2\nBenchmarkX/stack=rawws 1 2 statements\n")
 	exact := write("exact.txt", "baseline: 1\nBenchmarkSize/scenario=broadcast/file=server/stack=rawws 1 2 statements\n")
 	elsewhere := write("elsewhere.txt", "baseline: 1\ngoos: linux\ncpu: an abacus\nBenchmarkBroadcast/case=echo/clients=1/stack=rawws 1 1.2 "+regress.CPURatio+"\n")
+	unknown := write("unknown.txt", "baseline: 1\nBenchmarkX/stack=rawws 1 2 furlongs\n")
 	for _, tt := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"check", "-baseline", unknown}, "unknown.txt:2: nothing is known of the unit furlongs: "},
 		{[]string{"check", "-baseline", filepath.Join(dir, "none.txt")}, "write one: compare baseline"},
 		{[]string{"check", "-baseline", foreign}, "not a baseline"},
 		{[]string{"check", "-baseline", newer}, "has format 2"},

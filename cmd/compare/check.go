@@ -129,6 +129,9 @@ func (k *checker) command() error {
 				return usagef("-%s is not for -baseline: the file says what is checked", name)
 			}
 		}
+		if given["pairs"] {
+			return usagef("-pairs is not for -baseline: nothing is measured in pairs with a file")
+		}
 	}
 	if !given["seed"] {
 		*seed = rand.Uint64()

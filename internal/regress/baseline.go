@@ -256,11 +256,16 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 		case format > BaselineFormat:
 			return nil, fmt.Errorf("%w: %s has format %d, and this program reads up to %d: read it with the version that wrote it", ErrFormat, name, format, BaselineFormat)
 		}
+		_, line := result.Pos()
 		place := Place{Series: string(result.Name)}
 		if i := strings.LastIndex(place.Series, "/stack="); i >= 0 {
 			place.Series, place.Stack = place.Series[:i], place.Series[i+len("/stack="):]
 		}
 		for _, v := range result.Values {
+			if _, known := UnitOf(v.Unit); !known {
+				return nil, fmt.Errorf("%w: %s:%d: nothing is known of the unit %s: read it with the version that wrote it, or take it out and have the file written anew: compare baseline",
+					ErrFormat, name, line, v.Unit)
+			}
 			place.Unit = v.Unit
 			f := Figure{Place: place}
 			if f.Ratio() {

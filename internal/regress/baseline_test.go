@@ -83,13 +83,14 @@ func TestBaselineBad(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":      {"", "holds no figures"},
 		"prose":      {"hello, world\n", "neither a benchmark"},
-		"cut off":    {"baseline: 1\nBenchmarkX/stack=a 1 2 B", "cut off"},
-		"no format":  {"goos: linux\nBenchmarkX/stack=a 1 2 B\n", `no setting "baseline"`},
-		"other one":  {"baseline: one\nBenchmarkX/stack=a 1 2 B\n", `no setting "baseline"`},
-		"newer":      {"baseline: 2\nBenchmarkX/stack=a 1 2 B\n", "has format 2"},
-		"not finite": {"baseline: 1\nBenchmarkX/stack=a 1 NaN B\n", "NaN"},
+		"cut off":    {"baseline: 1\nBenchmarkX/stack=a 1 2 statements", "cut off"},
+		"no format":  {"goos: linux\nBenchmarkX/stack=a 1 2 statements\n", `no setting "baseline"`},
+		"other one":  {"baseline: one\nBenchmarkX/stack=a 1 2 statements\n", `no setting "baseline"`},
+		"newer":      {"baseline: 2\nBenchmarkX/stack=a 1 2 statements\n", "has format 2"},
+		"not finite": {"baseline: 1\nBenchmarkX/stack=a 1 NaN statements\n", "NaN"},
 		"no ratio":   {"baseline: 1\nBenchmarkX/stack=a 1 1.2 server-cpu-vs-twin\nBenchmarkX/stack=a 1 0 server-cpu-vs-twin\n", "ratio 0 of X/stack=a"},
-		"twice":      {"baseline: 1\nBenchmarkX/stack=a 1 2 B\nBenchmarkX/stack=a 1 3 B\n", "two values"},
+		"unknown":    {"baseline: 1\nBenchmarkX/stack=a 1 2 statements\nBenchmarkX/stack=b 1 2 statements 3 furlongs\n", "baseline.txt:3: nothing is known of the unit furlongs"},
+		"twice":      {"baseline: 1\nBenchmarkX/stack=a 1 2 statements\nBenchmarkX/stack=a 1 3 statements\n", "two values"},
 	} {
 		file := filepath.Join(t.TempDir(), "baseline.txt")
 		if err := os.WriteFile(file, []byte(tt.text), 0o666); err != nil {
