@@ -73,7 +73,8 @@ func baselineCommand(c *call) error {
 	case err != nil:
 		return err // not ours to write over
 	}
-	return k.onTree(func() error { return k.renew(name, older, *times) })
+	err = k.onTree(func() error { return k.renew(name, older, *times) })
+	return errors.Join(err, k.untidy)
 }
 
 // renew measures what a baseline holds, and writes it.
@@ -205,15 +206,15 @@ func (k *checker) inRepository(name string) (string, error) {
 // onTree builds the tree as it is, and has it stand at the ends of all stacks while
 // something is done: what a baseline holds is the tree, and not the program that
 // happens to run, which may be of yesterday or have the race detector in it. The
-// build is gone afterwards.
-func (k *checker) onTree(do func() error) (err error) {
+// build is gone afterwards; that it is not takes nothing back, as in pairs.
+func (k *checker) onTree(do func() error) error {
 	ctx, cancel := k.untilStopped()
 	defer cancel()
 	dir, err := os.MkdirTemp("", "compare-baseline-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the build: %w", err)
 	}
-	defer tidy(&err, func() error { return os.RemoveAll(dir) })
+	defer tidy(&k.untidy, func() error { return os.RemoveAll(dir) })
 	k.tellStep("building the tree")
 	build := bench.Build{Binary: filepath.Join(dir, "compare")}
 	if err := checkout.Binary(ctx, k.machine.Root, build.Binary); err != nil {

@@ -500,6 +500,37 @@ func counting(t *testing.T, stacks ...string) *checker {
 	return k
 }
 
+// TestBaselineUntidy has a build that cannot be removed: that is told, and what was
+// found stays whole.
+func TestBaselineUntidy(t *testing.T) {
+	k := emptyChecker()
+	k.machine.Root = repository(t)
+	k.report.Environment = bench.LookAround(t.Context(), k.machine)
+	var stdout bytes.Buffer
+	k.call = &call{ctx: t.Context(), stdout: &stdout, stderr: &bytes.Buffer{}}
+	temp := filepath.Join(t.TempDir(), "temp")
+	if err := os.Mkdir(temp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", temp)
+	older := &regress.Baseline{}
+	older.Add(regress.Place{Series: "X", Stack: "rawws", Unit: "wire-up-B/msg"}, 1)
+	err := k.onTree(func() error {
+		// Where its folder was is a file.
+		if err := errors.Join(os.Rename(temp, temp+".away"), os.WriteFile(temp, nil, 0o666)); err != nil {
+			return err
+		}
+		return k.against(older, older, nil)
+	})
+	if err != nil || k.untidy == nil {
+		t.Fatalf("ended by %v, untidy %v", err, k.untidy)
+	}
+	wrong := k.untidy
+	if err := k.conclude((*regress.Report).Table, "", err); !errors.Is(err, wrong) || k.report.Partial != "" || k.report.Answer != regress.NoRegression {
+		t.Errorf("%v; partial %q, %s\n%s", err, k.report.Partial, k.report.Answer, &stdout)
+	}
+}
+
 // TestOutdated has a baseline that lacks a figure, and one that is worse than now:
 // that is told, and an error only where somebody is strict.
 func TestOutdated(t *testing.T) {
