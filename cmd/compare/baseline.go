@@ -73,7 +73,8 @@ func baselineCommand(c *call) error {
 	case err != nil:
 		return err // not ours to write over
 	}
-	return k.onTree(func() error { return k.renew(name, older, *times) })
+	err = k.onTree(func() error { return k.renew(name, older, *times) })
+	return errors.Join(err, k.untidy)
 }
 
 // renew measures what a baseline holds, and writes it.
@@ -83,6 +84,9 @@ func (k *checker) renew(name string, older *regress.Baseline, times bool) error 
 		return err
 	}
 	if times {
+		if k.report.Environment.Machine == "" {
+			k.note("this machine has no id by which it would be known again: check -times will not compare these ratios")
+		}
 		if err := k.ratios(now, bench.Stacks(), 1); err != nil {
 			return err
 		}
@@ -108,7 +112,7 @@ func (k *checker) carryOver(older, now *regress.Baseline, times bool) {
 	dropped := 0
 	for _, f := range older.Figures {
 		if i := slices.IndexFunc(now.Figures, func(n regress.Figure) bool { return n.Place == f.Place }); i >= 0 {
-			if why := older.Comparable(f.Unit, now.Settings); f.Limited() && why == "" {
+			if why := older.Comparable(f.Unit, false, now.Settings); f.Limited() && why == "" {
 				finding, err := regress.Judge(f.Place, f.Values, now.Figures[i].Values)
 				if err == nil && finding.Outcome == regress.Same {
 					now.Figures[i] = f
@@ -186,7 +190,7 @@ func (k *checker) inRepository(name string) (string, error) {
 	if machine.Root == "" {
 		return "", errors.New("the folder of the repository was not found, and the code is in it: run compare from inside the repository")
 	}
-	k.leftOut, k.failed = make(map[string]bool), make(map[regress.Place]bool)
+	k.leftOut, k.otherNode, k.failed, k.absent = make(map[string]bool), make(map[string]bool), make(map[regress.Place]bool), make(map[string]int)
 	for _, l := range machine.LeftOut {
 		k.leftOut[l.Stack] = true
 		k.note("not compared: %s: %s; to add it: %s", l.Stack, l.Reason, l.Mend)
@@ -202,15 +206,15 @@ func (k *checker) inRepository(name string) (string, error) {
 // onTree builds the tree as it is, and has it stand at the ends of all stacks while
 // something is done: what a baseline holds is the tree, and not the program that
 // happens to run, which may be of yesterday or have the race detector in it. The
-// build is gone afterwards.
-func (k *checker) onTree(do func() error) (err error) {
+// build is gone afterwards; that it is not takes nothing back, as in pairs.
+func (k *checker) onTree(do func() error) error {
 	ctx, cancel := k.untilStopped()
 	defer cancel()
 	dir, err := os.MkdirTemp("", "compare-baseline-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the build: %w", err)
 	}
-	defer tidy(&err, func() error { return os.RemoveAll(dir) })
+	defer tidy(&k.untidy, func() error { return os.RemoveAll(dir) })
 	k.tellStep("building the tree")
 	build := bench.Build{Binary: filepath.Join(dir, "compare")}
 	if err := checkout.Binary(ctx, k.machine.Root, build.Binary); err != nil {
@@ -235,38 +239,44 @@ func (k *checker) onTree(do func() error) (err error) {
 	return do()
 }
 
-// exact measures what a baseline holds but for the ratios. What differs from an
-// older one is counted twice.
+// exact measures what a baseline holds but for the ratios.
 func (k *checker) exact(older *regress.Baseline) (*regress.Baseline, error) {
+	parts, err := exactParts()
+	if err != nil {
+		return nil, err
+	}
 	settings := regress.SettingsOf(k.report.Environment)
 	b := &regress.Baseline{Settings: settings, Ratios: settings}
 	k.tellStep("counting bytes, requests and allocations")
-	var err error
-	if b.Figures, err = k.count(named(exactStacks, k.stacks)); err != nil {
+	var failed []failure
+	if b.Figures, failed, err = k.count(parts, named(exactStacks, k.stacks)); err != nil {
 		return nil, err
 	}
-	if err := k.recount(older, b); err != nil {
+	if err := k.recount(parts, older, b, failed); err != nil {
 		return nil, err
 	}
 	return b, k.code(b)
 }
 
-// count measures what is counted of a server while it runs: bytes and requests,
-// the median of the rounds, and allocations, the least of them: what is done over
-// adds to these, such as when the collector empties the pools.
-func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
+// exactParts are the cases in which something is counted.
+func exactParts() ([]bench.Part, error) {
 	parts, err := chooseParts(defaultScenario, exactCases, scenarios.Quick, override{})
-	if err != nil {
-		return nil, err
-	}
 	for i := range parts {
 		for j, c := range parts[i].Cases {
 			// What is counted does not depend on how warm a server is.
 			parts[i].Cases[j].Warmup = min(c.Warmup, c.GoWarmup)
 		}
 	}
+	return parts, err
+}
+
+// count measures what is counted of a server while it runs: bytes and requests,
+// the median of the rounds, and allocations, the least of them: what is done over
+// adds to these, such as when the collector empties the pools. It returns the cells,
+// too, of which no round has a figure.
+func (k *checker) count(parts []bench.Part, stacks []scenarios.Stack) (figures []regress.Figure, failed []failure, err error) {
 	ofGo := slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return s.NeedsNode() })
-	ofNode := slices.DeleteFunc(stacks, func(s scenarios.Stack) bool { return !s.NeedsNode() })
+	ofNode := slices.DeleteFunc(slices.Clone(stacks), func(s scenarios.Stack) bool { return !s.NeedsNode() })
 	counted := &regress.Baseline{}
 	for _, plan := range []bench.Plan{
 		{Parts: parts, Stacks: ofGo, Rounds: countRounds, Seed: k.order.Uint64()},
@@ -275,7 +285,7 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 		if len(plan.Stacks) == 0 {
 			continue
 		}
-		err = k.cellsOf(plan, func(cell record.Cell) {
+		failures, err := k.cellsOf(plan, func(cell record.Cell) {
 			i := slices.IndexFunc(plan.Stacks, func(s scenarios.Stack) bool { return s.Name == cell.Stack })
 			for _, u := range regress.Units {
 				v, ok := cell.Value(u.Name)
@@ -285,7 +295,14 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 			}
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for _, f := range failures {
+			if f.failed == f.rounds {
+				failed = append(failed, f)
+			} else {
+				k.note("%s", f)
+			}
 		}
 	}
 	for i, f := range counted.Figures {
@@ -295,34 +312,64 @@ func (k *checker) count(stacks []scenarios.Stack) ([]regress.Figure, error) {
 		}
 		counted.Figures[i].Values = []float64{value}
 	}
-	return counted.Figures, nil
+	return counted.Figures, failed, nil
 }
 
-// recount counts a second time where something differs, and where it does not
-// then, that is what counts: a change of the code shows twice.
-func (k *checker) recount(older, now *regress.Baseline) error {
-	differ, err := differing(older, now)
-	if err != nil || len(differ) == 0 {
-		return err
+// recount counts a second time where something differs or has failed. Where it does
+// not then, that is what counts: a change of the code shows twice. So what the second
+// count is the first one of is counted once more if it differs.
+func (k *checker) recount(parts []bench.Part, older, now *regress.Baseline, failed []failure) error {
+	differ, err := differing(older, now, 0)
+	for err == nil && len(differ)+len(failed) > 0 {
+		var stacks []string
+		for _, i := range differ {
+			stacks = append(stacks, now.Figures[i].Stack)
+		}
+		for _, f := range failed {
+			stacks = append(stacks, f.place.Stack)
+		}
+		k.tellStep("figures differ or are missing; counting them again")
+		figures, still, err := k.count(parts, named(strings.Join(stacks, ","), k.stacks))
+		if err != nil {
+			return err
+		}
+		again := &regress.Baseline{Figures: figures}
+		if err := k.settle(older, now, again, differ); err != nil {
+			return err
+		}
+		known := len(now.Figures)
+		k.fillIn(now, again, failed, still)
+		failed = nil
+		if differ, err = differing(older, now, known); err != nil {
+			return err
+		}
 	}
-	var stacks []string
-	for _, i := range differ {
-		stacks = append(stacks, now.Figures[i].Stack)
-	}
-	k.tellStep("figures differ; counting them again")
-	figures, err := k.count(named(strings.Join(stacks, ","), k.stacks))
-	if err != nil {
-		return err
-	}
-	return k.settle(older, now, &regress.Baseline{Figures: figures}, differ)
+	return err
 }
 
-// differing are the figures that are not as in an older baseline, where both can
-// be compared.
-func differing(older, now *regress.Baseline) ([]int, error) {
+// fillIn adds what a second count has of cells that failed in the first, and tells
+// of those that failed in both.
+func (k *checker) fillIn(now, again *regress.Baseline, failed, still []failure) {
+	for _, f := range failed {
+		if slices.ContainsFunc(still, func(s failure) bool { return s.place == f.place }) {
+			k.giveUp(f)
+			continue
+		}
+		k.note("%s; in the second count it has not failed", f)
+		for _, figure := range again.Figures {
+			if figure.Series == f.place.Series && figure.Stack == f.place.Stack {
+				now.Figures = append(now.Figures, figure)
+			}
+		}
+	}
+}
+
+// differing are the figures from one on that are not as in an older baseline, where
+// both can be compared.
+func differing(older, now *regress.Baseline, from int) ([]int, error) {
 	var differ []int
 	for i, f := range now.Figures {
-		if older.Comparable(f.Unit, now.Settings) != "" {
+		if i < from || older.Comparable(f.Unit, false, now.Settings) != "" {
 			continue
 		}
 		same, err := sameAsIn(older, f)
@@ -377,8 +424,8 @@ func (k *checker) code(b *regress.Baseline) error {
 	if err != nil {
 		return k.interrupted(ctx, err)
 	}
+	k.lostCode = r.LeftOut
 	for _, l := range r.LeftOut {
-		k.lostCode = true
 		k.note("not compared: %s: %s; to add it: %s", l.What, l.Reason, l.Mend)
 	}
 	for _, p := range r.Problems {
@@ -400,7 +447,48 @@ func (k *checker) code(b *regress.Baseline) error {
 // lost reports whether a figure is of code that this machine cannot measure: a
 // page takes the packages of npm.
 func (k *checker) lost(p regress.Place) bool {
-	return k.lostCode && strings.HasPrefix(p.Series, "Size/page=")
+	return len(k.lostCode) > 0 && strings.HasPrefix(p.Series, "Size/page=")
+}
+
+// lostPages stands for what is lost among the stacks whose figures are absent.
+const lostPages = "pages"
+
+// incomplete says which figures of a baseline were not compared because something is
+// not installed, and what to install; nil if there are none.
+func (k *checker) incomplete() error {
+	lacking := slices.Clone(k.machine.LeftOut)
+	if len(k.lostCode) > 0 {
+		var mends []string
+		for _, l := range k.lostCode {
+			if !slices.Contains(mends, l.Mend) {
+				mends = append(mends, l.Mend)
+			}
+		}
+		lacking = append(lacking, record.LeftOut{Stack: lostPages, Reason: k.lostCode[0].Reason, Mend: strings.Join(mends, " && ")})
+	}
+	var texts []string
+	for len(lacking) > 0 {
+		first := lacking[0]
+		n := 0
+		var of []string
+		lacking = slices.DeleteFunc(lacking, func(l record.LeftOut) bool {
+			if l.Reason != first.Reason || l.Mend != first.Mend {
+				return false
+			}
+			if k.absent[l.Stack] > 0 {
+				n += k.absent[l.Stack]
+				of = append(of, l.Stack)
+			}
+			return true
+		})
+		if n > 0 {
+			texts = append(texts, fmt.Sprintf("%d of %s: %s; to add them: %s", n, strings.Join(of, ", "), first.Reason, first.Mend))
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("figures of the baseline were not compared: %s", strings.Join(texts, "; "))
 }
 
 // addFailure adds to what could not be measured.
@@ -408,30 +496,63 @@ func (k *checker) addFailure(format string, args ...any) {
 	k.report.Failures = append(k.report.Failures, fmt.Sprintf(format, args...))
 }
 
-// cellsOf runs a plan and passes on what was measured. What failed is among the
-// failures, once for all its rounds and figures.
-func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) error {
-	if err := plan.Check(); err != nil {
-		return err
+// failure is of a cell that failed in some of its rounds, or in all.
+type failure struct {
+	place          regress.Place // without a unit
+	cell           string        // "echo on rawws"
+	failed, rounds int           // in how many of how many
+	why            string        // in the first of these
+}
+
+// String says it in a sentence.
+func (f failure) String() string {
+	return fmt.Sprintf("%s failed in %d of %d rounds: %s", f.cell, f.failed, f.rounds, f.why)
+}
+
+// giveUp tells of a cell that could not be measured: once, whatever was to be had
+// of it.
+func (k *checker) giveUp(f failure) {
+	if !k.failed[f.place] {
+		k.failed[f.place] = true
+		k.addFailure("%s", f)
 	}
+}
+
+// cellsOf runs a plan and passes on what was measured. It returns what failed, each
+// cell once for all its rounds: a machine that is busy enough lets one fail now and
+// then.
+func (k *checker) cellsOf(plan bench.Plan, use func(record.Cell)) ([]failure, error) {
+	if err := plan.Check(); err != nil {
+		return nil, err
+	}
+	var failures []failure
+	measured := make(map[regress.Place]int)
 	show := newProgress(k.stderr, plan)
 	err := bench.Run(k.ctx, k.machine, plan, k.stop, show.begin, func(cell record.Cell) error {
 		show.end(cell)
 		place := regress.Place{Series: record.SeriesName(cell.Scenario, cell.Case), Stack: cell.Stack}
 		switch {
-		case cell.Error != "" && !k.failed[place]:
-			k.failed[place] = true
-			k.addFailure("%s on %s: %s", cell.Case.Name, cell.Stack, cell.Error)
+		case cell.Error != "":
+			i := slices.IndexFunc(failures, func(f failure) bool { return f.place == place })
+			if i < 0 {
+				i = len(failures)
+				failures = append(failures, failure{place: place, cell: cell.Case.Name + " on " + cell.Stack, why: cell.Error})
+			}
+			failures[i].failed++
 		case cell.Measured():
+			measured[place]++
 			use(cell)
 		}
 		return nil
 	})
 	show.close()
-	if errors.Is(err, bench.ErrStopped) {
-		return errInterrupted
+	for i, f := range failures {
+		failures[i].rounds = f.failed + measured[f.place]
 	}
-	return err
+	if errors.Is(err, bench.ErrStopped) {
+		return nil, errInterrupted
+	}
+	return failures, err
 }
 
 // ratios measures the ratios of some stacks to their twins, in so many times
@@ -458,13 +579,40 @@ func (k *checker) ratios(b *regress.Baseline, of []scenarios.Stack, times int) e
 			rounds /= 2
 		}
 		run := &record.Run{Stacks: []scenarios.Stack{list[i], s}}
-		plan := bench.Plan{Parts: parts, Stacks: run.Stacks, Rounds: rounds, Seed: k.order.Uint64()}
-		if err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) }); err != nil {
+		plan := bench.Plan{Parts: parts, Stacks: run.Stacks, Rounds: rounds, Seed: k.order.Uint64(), Patience: patience(rounds)}
+		failures, err := k.cellsOf(plan, func(cell record.Cell) { run.Cells = append(run.Cells, cell) })
+		if err != nil {
 			return err
 		}
+		k.leaveOut(run, rounds, failures)
 		addRatios(b, run)
 	}
 	return nil
+}
+
+// leaveOut takes the cases out of a run of two stacks of which too few of the rounds
+// have both, and tells of what failed there.
+func (k *checker) leaveOut(run *record.Run, rounds int, failures []failure) {
+	for _, f := range failures {
+		sides := make(map[int]int) // by round
+		whole := 0
+		for _, c := range run.Cells {
+			if record.SeriesName(c.Scenario, c.Case) != f.place.Series {
+				continue
+			}
+			if sides[c.Round]++; sides[c.Round] == len(run.Stacks) {
+				whole++
+			}
+		}
+		if float64(whole) >= leastShare*float64(rounds) {
+			k.note("%s", f)
+			continue
+		}
+		k.giveUp(f)
+		run.Cells = slices.DeleteFunc(run.Cells, func(c record.Cell) bool {
+			return record.SeriesName(c.Scenario, c.Case) == f.place.Series
+		})
+	}
 }
 
 // timed are the figures of which a baseline holds ratios, and how these are called.
@@ -523,10 +671,10 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 		return !slices.ContainsFunc(older.Figures, func(f regress.Figure) bool { return f.Ratio() && f.Stack == s.Name })
 	})
 	if times {
-		if why := older.Comparable(regress.CPURatio, here); why != "" {
-			return fmt.Errorf("the ratios in %s are not of this machine: %s; leave out -times, or measure them here: compare baseline -times", file, why)
+		if why := older.Comparable(regress.CPURatio, false, here); why != "" {
+			return fmt.Errorf("the ratios in %s are not known to be of this machine: %s; leave out -times, or %s", file, why, k.ratiosHere())
 		}
-		if len(stored) == 0 {
+		if stored = k.ofThisNode(older, stored, here); len(stored) == 0 {
 			return fmt.Errorf("%s holds no ratios of a stack that can be run here: leave out -times, or add them: compare baseline -times", file)
 		}
 	}
@@ -539,9 +687,42 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 		return err
 	}
 	if times {
-		return k.storedRatios(older, stored)
+		err = k.storedRatios(older, stored)
 	}
-	return nil
+	if k.strict {
+		k.outdated = errors.Join(k.outdated, k.incomplete())
+	}
+	return err
+}
+
+// ratiosHere says how ratios can be had that are of this machine: one without an id
+// has none that could be known again.
+func (k *checker) ratiosHere() string {
+	if k.report.Environment.Machine == "" {
+		return "compare with a commit: check -against"
+	}
+	return "measure them here: compare baseline -times"
+}
+
+// ofThisNode leaves out stacks with Node whose stored ratios are of another version of
+// it, and tells of them.
+func (k *checker) ofThisNode(older *regress.Baseline, stacks []scenarios.Stack, here regress.Settings) []scenarios.Stack {
+	var kept []scenarios.Stack
+	for _, s := range stacks {
+		twins := named(s.Twin, k.stacks)
+		node := s.NeedsNode() || len(twins) > 0 && twins[0].NeedsNode()
+		why := older.Comparable(regress.CPURatio, node, here)
+		if why == "" {
+			kept = append(kept, s)
+			continue
+		}
+		k.otherNode[s.Name] = true
+		if k.strict {
+			k.outdated = errors.Join(k.outdated, fmt.Errorf("the ratios of %s in the baseline were not compared: %s; compare baseline -times measures them anew", s.Name, why))
+		}
+		k.note("not compared: the ratios of %s: %s; to add them: measure them here: compare baseline -times", s.Name, why)
+	}
+	return kept
 }
 
 func headOf(e record.Environment) string {
@@ -560,20 +741,21 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 	var outdated []string
 	compared, better, differ := 0, 0, false
 	for _, f := range older.Figures {
-		u, known := regress.UnitOf(f.Unit)
-		if known && u.Kind == regress.Stored {
+		if f.Ratio() {
 			continue
 		}
-		if !known {
-			return fmt.Errorf("%w: its unit %s is not known here", regress.ErrFormat, f.Unit)
-		}
-		if why := older.Comparable(f.Unit, here); why != "" {
+		if why := older.Comparable(f.Unit, false, here); why != "" {
 			reasons[why]++
 			continue
 		}
 		measured, there := now.Of(f.Place)
 		if !there {
-			if !k.leftOut[f.Stack] && !k.lost(f.Place) && !k.hasFailed(f.Place, f.Stack) {
+			switch {
+			case k.leftOut[f.Stack]:
+				k.absent[f.Stack]++
+			case k.lost(f.Place):
+				k.absent[lostPages]++
+			case !k.hasFailed(f.Place, f.Stack):
 				k.addFailure("there is no such cell any more: %v", f.Place)
 			}
 			continue
@@ -613,7 +795,7 @@ func (k *checker) against(older, now *regress.Baseline, here regress.Settings) e
 		k.note("if that is meant, compare baseline writes it down, and what has changed is part of the change")
 	}
 	if k.strict && len(outdated) > 0 {
-		k.outdated = fmt.Errorf("the baseline is out of date: %s; compare baseline writes it anew", strings.Join(outdated, "; "))
+		k.outdated = errors.Join(k.outdated, fmt.Errorf("the baseline is out of date: %s; compare baseline writes it anew", strings.Join(outdated, "; ")))
 	}
 	if compared == 0 {
 		return errors.New("nothing in the baseline can be compared here")
@@ -660,7 +842,11 @@ func (k *checker) storedRatios(older *regress.Baseline, stacks []scenarios.Stack
 // stacks of which something fired. One that should be there, and is not, is told.
 func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenarios.Stack) (again []scenarios.Stack, err error) {
 	for _, f := range older.Figures {
-		if !f.Ratio() || k.leftOut[f.Stack] {
+		if !f.Ratio() || k.otherNode[f.Stack] {
+			continue
+		}
+		if k.leftOut[f.Stack] {
+			k.absent[f.Stack]++
 			continue
 		}
 		of, twin := named(f.Stack, stacks), ""
@@ -669,7 +855,10 @@ func (k *checker) screenStored(older, fresh *regress.Baseline, stacks []scenario
 		}
 		measured, there := fresh.Of(f.Place)
 		if !there {
-			if !k.leftOut[twin] && !k.hasFailed(f.Place, f.Stack, twin) {
+			switch {
+			case k.leftOut[twin]:
+				k.absent[twin]++
+			case !k.hasFailed(f.Place, f.Stack, twin):
 				k.addFailure("there is no such ratio any more: %v", f.Place)
 			}
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"wsvsio/bench"
 	"wsvsio/internal/checkout"
+	"wsvsio/internal/codesize"
 	"wsvsio/internal/record"
 	"wsvsio/internal/regress"
 	"wsvsio/scenarios"
@@ -76,7 +77,7 @@ func (k *checker) command() error {
 	against := f.String("against", "", "commit to hold the present code against, measured in pairs with it: a branch, a tag, HEAD~1")
 	baseline := f.String("baseline", "", "file to hold the present code against, as compare baseline writes it: what is exact, and allocations")
 	times := f.Bool("times", false, "with -baseline: measure the ratios of CPU and latency between stacks, too, which takes minutes")
-	strict := f.Bool("strict", false, "with -baseline: fail, too, if the file is out of date: figures are better, or not in it, or not compared because it is of another version of Go")
+	strict := f.Bool("strict", false, "with -baseline: fail, too, if the file is out of date: figures are better, or not in it, or not compared because it is of another version of Go, or because something is not installed")
 	var libraries []string
 	f.Func("with", "`MODULE@VERSION` of a library to hold the present one against, in pairs; may be given several times", func(v string) error {
 		libraries = append(libraries, v)
@@ -128,6 +129,9 @@ func (k *checker) command() error {
 				return usagef("-%s is not for -baseline: the file says what is checked", name)
 			}
 		}
+		if given["pairs"] {
+			return usagef("-pairs is not for -baseline: nothing is measured in pairs with a file")
+		}
 	}
 	if !given["seed"] {
 		*seed = rand.Uint64()
@@ -172,10 +176,12 @@ type checker struct {
 
 	none []string // cells that there are none of, and why
 
-	leftOut  map[string]bool // stacks that cannot be run here
-	lostCode bool            // not all code can be measured here
-	strict   bool            // a baseline that is out of date is an error
-	outdated error           // that it is
+	leftOut   map[string]bool // stacks that cannot be run here
+	otherNode map[string]bool // those whose stored ratios are of another version of Node
+	lostCode  []codesize.LeftOut
+	absent    map[string]int // figures of the file that were not compared, by the stack, or lostPages, that is lacking here
+	strict    bool           // a baseline that is out of date is an error
+	outdated  error          // that it is
 
 	failed map[regress.Place]bool // cells whose failure has been told; they have no unit
 

@@ -100,6 +100,7 @@ func TestWrongUse(t *testing.T) {
 		{"check -against HEAD -stack morse", []string{`unknown stack "morse"`}},
 		{"check -against HEAD -times", []string{"-times is for -baseline"}},
 		{"check -baseline x -stack rawws", []string{"-stack is not for -baseline"}},
+		{"check -baseline x -pairs 60", []string{"-pairs is not for -baseline"}},
 		{"check -with a@v1 -stack sio-node", []string{"-with is for Go modules"}},
 		{"baseline x y", []string{"want FILE, got 2 arguments"}},
 		{"trend", []string{"want DIR"}},

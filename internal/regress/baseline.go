@@ -256,11 +256,16 @@ func ParseBaseline(name string, text []byte) (*Baseline, error) {
 		case format > BaselineFormat:
 			return nil, fmt.Errorf("%w: %s has format %d, and this program reads up to %d: read it with the version that wrote it", ErrFormat, name, format, BaselineFormat)
 		}
+		_, line := result.Pos()
 		place := Place{Series: string(result.Name)}
 		if i := strings.LastIndex(place.Series, "/stack="); i >= 0 {
 			place.Series, place.Stack = place.Series[:i], place.Series[i+len("/stack="):]
 		}
 		for _, v := range result.Values {
+			if _, known := UnitOf(v.Unit); !known {
+				return nil, fmt.Errorf("%w: %s:%d: nothing is known of the unit %s: read it with the version that wrote it, or take it out and have the file written anew: compare baseline",
+					ErrFormat, name, line, v.Unit)
+			}
 			place.Unit = v.Unit
 			f := Figure{Place: place}
 			if f.Ratio() {
@@ -318,8 +323,9 @@ func (b *Baseline) Save(name string) error {
 var toolchain = []string{"binary-B", "binary-over-B", "one-node-over-B", "packages", "std-packages", "server-allocs/msg", "server-alloc-B/msg"}
 
 // Comparable says why a unit of a baseline cannot be compared with what is
-// measured now, or "".
-func (b *Baseline) Comparable(unit string, now Settings) string {
+// measured now, or "". Node says that the figure is of a stack in which Node runs, or
+// whose twin it does: ratios depend on its version, and what is exact does not.
+func (b *Baseline) Comparable(unit string, node bool, now Settings) string {
 	keys := []string{}
 	if slices.Contains(toolchain, unit) {
 		keys = []string{"goos", "goarch", "go"}
@@ -327,10 +333,16 @@ func (b *Baseline) Comparable(unit string, now Settings) string {
 	settings := b.Settings
 	if (Figure{Place: Place{Unit: unit}}).Ratio() {
 		keys, settings = []string{"goos", "goarch", "go", "cpu", "cores", "machine"}, b.Ratios
+		if node {
+			keys = append(keys, "node")
+		}
 	}
 	for _, key := range keys {
 		if settings[key] != now[key] {
 			return fmt.Sprintf("%s is %q in the baseline and %q here", key, settings[key], now[key])
+		}
+		if key == "machine" && now[key] == "" {
+			return "neither the machine of the baseline nor this one has an id, and two that are alike are two"
 		}
 	}
 	return ""

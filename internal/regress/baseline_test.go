@@ -3,6 +3,7 @@ package regress
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ func small() *Baseline {
 	b := &Baseline{
 		Settings: Settings{"baseline": "1", "pkg": "wsvsio", "goos": "linux", "goarch": "amd64", "go": "go1.26.8"},
 		Ratios: Settings{"baseline": "1", "pkg": "wsvsio", "goos": "linux", "goarch": "amd64", "go": "go1.26.8",
-			"cpu": "A CPU", "cores": "2", "commit": "0123456789ab"},
+			"node": "v20.20.2", "cpu": "A CPU", "cores": "2", "machine": "0a1b2c3d4e5f", "commit": "0123456789ab"},
 	}
 	const echo = "Broadcast/case=echo/clients=1/size=128"
 	b.Add(Place{echo, "rawws", "wire-down-B/msg"}, 212)
@@ -82,13 +83,14 @@ func TestBaselineBad(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":      {"", "holds no figures"},
 		"prose":      {"hello, world\n", "neither a benchmark"},
-		"cut off":    {"baseline: 1\nBenchmarkX/stack=a 1 2 B", "cut off"},
-		"no format":  {"goos: linux\nBenchmarkX/stack=a 1 2 B\n", `no setting "baseline"`},
-		"other one":  {"baseline: one\nBenchmarkX/stack=a 1 2 B\n", `no setting "baseline"`},
-		"newer":      {"baseline: 2\nBenchmarkX/stack=a 1 2 B\n", "has format 2"},
-		"not finite": {"baseline: 1\nBenchmarkX/stack=a 1 NaN B\n", "NaN"},
+		"cut off":    {"baseline: 1\nBenchmarkX/stack=a 1 2 statements", "cut off"},
+		"no format":  {"goos: linux\nBenchmarkX/stack=a 1 2 statements\n", `no setting "baseline"`},
+		"other one":  {"baseline: one\nBenchmarkX/stack=a 1 2 statements\n", `no setting "baseline"`},
+		"newer":      {"baseline: 2\nBenchmarkX/stack=a 1 2 statements\n", "has format 2"},
+		"not finite": {"baseline: 1\nBenchmarkX/stack=a 1 NaN statements\n", "NaN"},
 		"no ratio":   {"baseline: 1\nBenchmarkX/stack=a 1 1.2 server-cpu-vs-twin\nBenchmarkX/stack=a 1 0 server-cpu-vs-twin\n", "ratio 0 of X/stack=a"},
-		"twice":      {"baseline: 1\nBenchmarkX/stack=a 1 2 B\nBenchmarkX/stack=a 1 3 B\n", "two values"},
+		"unknown":    {"baseline: 1\nBenchmarkX/stack=a 1 2 statements\nBenchmarkX/stack=b 1 2 statements 3 furlongs\n", "baseline.txt:3: nothing is known of the unit furlongs"},
+		"twice":      {"baseline: 1\nBenchmarkX/stack=a 1 2 statements\nBenchmarkX/stack=a 1 3 statements\n", "two values"},
 	} {
 		file := filepath.Join(t.TempDir(), "baseline.txt")
 		if err := os.WriteFile(file, []byte(tt.text), 0o666); err != nil {
@@ -134,29 +136,44 @@ func TestSaveLink(t *testing.T) {
 }
 
 func TestComparable(t *testing.T) {
-	here := SettingsOf(record.Environment{OS: "linux", Arch: "amd64", Go: "go1.26.8", CPU: "A  CPU", Cores: 2, Commit: "fedcba987654", Dirty: true})
+	here := SettingsOf(record.Environment{OS: "linux", Arch: "amd64", Go: "go1.26.8", Node: "v20.20.2", CPU: "A  CPU", Cores: 2,
+		Machine: "0a1b2c3d4e5f", Commit: "fedcba987654", Dirty: true})
 	for _, tt := range []struct {
-		unit, key, value string // that differs here
-		want             string // in the reason; "" is comparable
+		unit       string
+		node       bool   // it is of a stack with Node
+		key, value string // that differs here
+		want       string // in the reason; "" is comparable
 	}{
-		{"wire-down-B/msg", "go", "go1.27.0", ""},
-		{"statements", "goarch", "arm64", ""},
-		{"wire-down-B/msg", "cpu", "B CPU", ""},
-		{"server-allocs/msg", "cpu", "B CPU", ""},
-		{"server-allocs/msg", "go", "go1.27.0", `go is "go1.26.8" in the baseline and "go1.27.0" here`},
-		{"binary-B", "goarch", "arm64", "goarch"},
-		{CPURatio, "commit", "000000000000", ""},
-		{CPURatio, "cpu", "B CPU", "A CPU"},
-		{CPURatio, "cores", "4", "cores"},
-		{P50Ratio, "machine", "abc", "machine"},
+		{"wire-down-B/msg", true, "go", "go1.27.0", ""},
+		{"wire-down-B/msg", true, "node", "v22.1.0", ""},
+		{"wire-down-B/msg", true, "machine", "", ""},
+		{"statements", false, "goarch", "arm64", ""},
+		{"wire-down-B/msg", false, "cpu", "B CPU", ""},
+		{"server-allocs/msg", false, "cpu", "B CPU", ""},
+		{"server-allocs/msg", false, "go", "go1.27.0", `go is "go1.26.8" in the baseline and "go1.27.0" here`},
+		{"binary-B", false, "goarch", "arm64", "goarch"},
+		{CPURatio, true, "commit", "000000000000", ""},
+		{CPURatio, false, "cpu", "B CPU", "A CPU"},
+		{CPURatio, false, "cores", "4", "cores"},
+		{P50Ratio, false, "machine", "abc", "machine"},
+		{P50Ratio, false, "machine", "", "machine"},
+		{P50Ratio, false, "node", "v22.1.0", ""},
+		{P50Ratio, true, "node", "v22.1.0", `node is "v20.20.2" in the baseline and "v22.1.0" here`},
+		{CPURatio, true, "node", "", "node"},
 	} {
-		now := Settings{}
-		for k, v := range here {
-			now[k] = v
-		}
+		now := maps.Clone(here)
 		now[tt.key] = tt.value
-		if got := small().Comparable(tt.unit, now); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+		if got := small().Comparable(tt.unit, tt.node, now); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s with %s %s: %q, want %q", tt.unit, tt.key, tt.value, got, tt.want)
+		}
+	}
+	// Two of which nobody knows which they are need not be one.
+	unknown, nowhere := small(), maps.Clone(here)
+	delete(unknown.Ratios, "machine")
+	delete(nowhere, "machine")
+	for unit, want := range map[string]bool{"wire-down-B/msg": true, "server-allocs/msg": true, CPURatio: false, P50Ratio: false} {
+		if got := unknown.Comparable(unit, false, nowhere); (got == "") != want || !want && !strings.Contains(got, "has an id") {
+			t.Errorf("%s of machines without an id: %q", unit, got)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,15 +23,21 @@ import (
 // percent either way.
 func write(t *testing.T, dir, name, commit, cpu string, day int, ratio float64) {
 	t.Helper()
+	writeAs(t, dir, name, day, ratio, Way{}, false, record.Environment{Commit: commit, CPU: cpu, Cores: 2})
+}
+
+// writeAs is write for a run of some profile, and of some environment.
+func writeAs(t *testing.T, dir, name string, day int, ratio float64, way Way, partial bool, e record.Environment) {
+	t.Helper()
 	stacks := []scenarios.Stack{{Name: "floor"}, {Name: "rawws", Twin: "floor"}}
 	w, err := record.Create(filepath.Join(dir, name), record.Run{
 		Tool: "test", Started: time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC), Rounds: 8, Stacks: stacks,
-		Environment: record.Environment{Commit: commit, CPU: cpu, Cores: 2},
+		Profile: way.Profile, Environment: e,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := scenarios.Case{Name: "steady", Clients: 100}
+	c := scenarios.Case{Name: "steady", Clients: 100, Window: way.Window, Repeats: way.Repeats, Timers: way.Timers}
 	for round := 1; round <= 8; round++ {
 		noise := 1 + 0.01*float64(round%3-1)
 		for stack, v := range map[string]float64{"floor": 1e-6, "rawws": 1e-6 * ratio * noise} {
@@ -41,7 +48,7 @@ func write(t *testing.T, dir, name, commit, cpu string, day int, ratio float64) 
 			}
 		}
 	}
-	if err := w.Close(false, ""); err != nil {
+	if err := w.Close(partial, ""); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -68,7 +75,7 @@ func history(t *testing.T) (*History, string) {
 
 func TestRead(t *testing.T) {
 	h, dir := history(t)
-	if len(h.Runs) != 3 || h.Runs[0].Name != "a" || h.Runs[2].Name != "c" || len(h.Machines()) != 2 {
+	if len(h.Runs) != 3 || h.Runs[0].Name != "a" || h.Runs[2].Name != "c" {
 		t.Errorf("%+v", h.Runs)
 	}
 	if len(h.Lines) != 1 || h.Lines[0].Twin != "floor" || len(h.Lines[0].Points) != 3 {
@@ -97,6 +104,121 @@ func TestRead(t *testing.T) {
 	}
 	if h, err := Read(dir, nil, nil); err != nil || len(h.Problems) == 0 || len(h.Runs) != 2 {
 		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// TestWays has runs that measure a case in other ways: no line joins them, and each has
+// a chart of its own.
+func TestWays(t *testing.T) {
+	dir := t.TempDir()
+	e := record.Environment{CPU: "A CPU", Cores: 2}
+	quick := Way{Profile: scenarios.Quick, Window: 80 * time.Millisecond}
+	for i, way := range []Way{
+		quick,
+		{Profile: scenarios.Full, Window: time.Second, Repeats: 5},
+		quick,
+		{Profile: scenarios.Quick, Window: 100 * time.Millisecond},
+		{Profile: scenarios.Quick, Window: 80 * time.Millisecond, Repeats: 2},
+		{Profile: scenarios.Quick, Window: 80 * time.Millisecond, Timers: scenarios.Timers{PingInterval: time.Second, PingTimeout: 2 * time.Second}},
+		{},
+	} {
+		writeAs(t, dir, fmt.Sprint(i), i+1, 1.2, way, false, e)
+	}
+	h, err := Read(dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range h.charts() {
+		var runs []string
+		for _, p := range c.Lines[0].Points {
+			runs = append(runs, p.Run.Name)
+		}
+		got = append(got, c.Way+": "+strings.Join(runs, " "))
+		if len(c.Lines) != 1 || !strings.Contains(c.Title, "("+c.Way+")") {
+			t.Errorf("%s: %+v", c.Title, c.Lines)
+		}
+	}
+	want := []string{
+		"quick, a window of 80ms: 0 2", "full, 5 windows of 1s: 1", "quick, a window of 100ms: 3", "quick, 2 windows of 80ms: 4",
+		"quick, ping interval 1s, ping timeout 2s: 5", "unknown profile: 6",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestChanged has runs between which more has changed than the code, one of them
+// partial: each view tells it.
+func TestChanged(t *testing.T) {
+	dir := t.TempDir()
+	way := Way{Profile: scenarios.Quick}
+	for i, e := range []record.Environment{
+		{CPU: "A CPU", Machine: "a0", Go: "go1.26.8", Node: "v20.20.2", Libraries: map[string]string{"ws": "8.22.0", "gorilla": "v1.5.3"}},
+		{CPU: "A CPU", Machine: "a0", Go: "go1.26.8", Libraries: map[string]string{"gorilla": "v1.5.3"}},
+		{CPU: "A CPU", Machine: "a0", Go: "go1.27.0", Node: "v20.20.2", Libraries: map[string]string{"ws": "8.23.0", "gorilla": "v1.5.3", "new": "1.0.0"}},
+		{CPU: "A CPU", Machine: "b1", Go: "go1.27.0", Node: "v22.1.0"},
+		{CPU: "A CPU", Machine: "b1", Go: "go1.27.0", Node: "v22.1.0"},
+	} {
+		writeAs(t, dir, fmt.Sprint(i), i+1, 1.2, way, i == 4, e)
+	}
+	h, err := Read(dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"", "", "Go 1.26.8 to 1.27.0, ws 8.22.0 to 8.23.0", "another machine, Node 20.20.2 to 22.1.0", "partial"}
+	for i, r := range h.Runs {
+		if r.Remarks() != want[i] {
+			t.Errorf("run %d: %q, want %q", i, r.Remarks(), want[i])
+		}
+	}
+	tables := []string{want[2], want[3], "4 (partial)", "quick", "1.27.0", "22.1.0", "A CPU, 0 cores, b1", "2 machines"}
+	drawing := []string{`class="partial"`, "3: another machine, Node 20.20.2 to 22.1.0", "2: Go 1.26.8 to 1.27.0", "4 (partial)",
+		"dashed: the machine or a version has changed; hollow: a partial run", "Go 1.27.0, Node 22.1.0", ">quick<"}
+	for _, tt := range []struct {
+		name string
+		view func(io.Writer) error
+		want []string
+	}{
+		{"table", h.Table, tables}, {"markdown", h.Markdown, tables}, {"svg", h.SVG, drawing}, {"html", h.HTML, slices.Concat(tables, drawing)},
+	} {
+		var b bytes.Buffer
+		if err := tt.view(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range tt.want {
+			if !strings.Contains(b.String(), text) {
+				t.Errorf("%s lacks %q:\n%s", tt.name, text, &b)
+			}
+		}
+		if tt.name == "svg" && (strings.Count(b.String(), `class="change"`) != 2 || strings.Count(b.String(), `class="partial"`) != 1) {
+			t.Errorf("%s marks other runs:\n%s", tt.name, &b)
+		}
+	}
+}
+
+// TestMachines counts machines by their ids, and where there are none by what is known.
+func TestMachines(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		machines       []machine
+		least, unnamed int
+	}{
+		{"one", []machine{{cpu: "A", id: "a0"}, {cpu: "A", id: "a0"}}, 1, 0},
+		{"two of the same make", []machine{{cpu: "A", id: "a0"}, {cpu: "A", id: "b1"}}, 2, 0},
+		{"one image on two", []machine{{cpu: "A", id: "a0"}, {cpu: "B", id: "a0"}}, 2, 0},
+		{"a core more", []machine{{cpu: "A", id: "a0", cores: 2}, {cpu: "A", id: "a0", cores: 4}}, 2, 0},
+		{"without an id", []machine{{cpu: "A"}, {cpu: "A", id: "a0"}, {cpu: "A"}}, 1, 2},
+		{"without ids", []machine{{cpu: "A"}, {cpu: "B"}, {cpu: "A"}}, 2, 3},
+		{"of another stepping", []machine{{cpu: "A", processor: "stepping 1"}, {cpu: "A", processor: "stepping 2"}}, 2, 2},
+	} {
+		h := &History{}
+		for _, m := range tt.machines {
+			h.Runs = append(h.Runs, Run{machine: m})
+		}
+		if least, unnamed := h.Machines(); least != tt.least || unnamed != tt.unnamed {
+			t.Errorf("%s: %d, %d unnamed", tt.name, least, unnamed)
+		}
 	}
 }
 
@@ -166,7 +288,7 @@ func TestViews(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := b.String()
-		for _, want := range []string{"rawws / floor", "aaaaaaaaaaaa", "1.200x", "1.500x", "2 machines", "2026-11-01 12:00"} {
+		for _, want := range []string{"rawws / floor", "aaaaaaaaaaaa", "1.200x", "1.500x", "2 or more machines (runs that do not say of which: 3)", "2026-11-01 12:00"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %q", name, want)
 			}

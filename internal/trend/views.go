@@ -23,9 +23,9 @@ func (h *History) Table(w io.Writer) error { return h.write(w, report.Sheet.Term
 func (h *History) Markdown(w io.Writer) error { return h.write(w, report.Sheet.Markdown) }
 
 func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) error {
-	runs := report.Sheet{Title: "runs, the oldest first", Head: []string{"run", "commit", "started", "machine"}, Texts: 4}
+	runs := report.Sheet{Title: "runs, the oldest first", Head: []string{"run", "commit", "started", "profile", "Go", "Node", "machine", "remarks"}, Texts: 8}
 	for _, r := range h.Runs {
-		runs.Rows = append(runs.Rows, []string{r.Name, r.Commit, r.date(), r.Machine})
+		runs.Rows = append(runs.Rows, []string{r.Name, r.Commit, r.Date(), r.Profile, r.Go, r.Node, r.Machine, r.Remarks()})
 	}
 	runs.Notes = h.notes()
 	sheets := []report.Sheet{runs}
@@ -33,7 +33,7 @@ func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) e
 		s := report.Sheet{Title: c.Title, Head: []string{"stack", "run", "commit", "ratio", "95 % interval", "rounds"}, Texts: 3}
 		for _, l := range c.Lines {
 			for _, p := range l.Points {
-				s.Rows = append(s.Rows, []string{l.Name, p.Run.Name, p.Run.Commit, p.Ratio, p.Interval, fmt.Sprint(p.Rounds)})
+				s.Rows = append(s.Rows, []string{l.Name, p.Run.Marked(), p.Run.Commit, p.Ratio, p.Interval, fmt.Sprint(p.Rounds)})
 			}
 		}
 		sheets = append(sheets, s)
@@ -41,13 +41,40 @@ func (h *History) write(w io.Writer, view func(report.Sheet, io.Writer) error) e
 	return report.WriteSheets(w, sheets, view)
 }
 
-func (r Run) date() string { return r.Started.UTC().Format("2006-01-02 15:04") }
+// Date is when it started.
+func (r Run) Date() string { return r.Started.UTC().Format("2006-01-02 15:04") }
+
+// Remarks are what a reader must know of a run: that it is partial, and what has changed
+// since the one before.
+func (r Run) Remarks() string {
+	list := r.Changed
+	if r.Partial {
+		list = append([]string{"partial"}, list...)
+	}
+	return strings.Join(list, ", ")
+}
+
+// Marked is the name, with a mark if the run is partial.
+func (r Run) Marked() string {
+	if r.Partial {
+		return r.Name + " (partial)"
+	}
+	return r.Name
+}
 
 // notes are what a reader must know beside the figures.
 func (h *History) notes() []string {
 	notes := []string{"a ratio is the figure of a stack divided by that of its twin in the same round, Hodges-Lehmann estimate over the rounds"}
-	if n := len(h.Machines()); n > 1 {
-		notes = append(notes, fmt.Sprintf("the runs are of %d machines: a step between two of them is not the code's", n))
+	if least, unnamed := h.Machines(); unnamed > 0 && len(h.Runs) > 1 {
+		notes = append(notes, fmt.Sprintf("the runs are of %d or more machines (runs that do not say of which: %d): a step between two of them is not the code's", least, unnamed))
+	} else if least > 1 {
+		notes = append(notes, fmt.Sprintf("the runs are of %d machines: a step between two of them is not the code's", least))
+	}
+	if slices.ContainsFunc(h.Runs, func(r Run) bool { return len(r.Changed) > 0 }) {
+		notes = append(notes, "what has changed since the run before, beside the code, is in the table of runs and a dashed line in a chart: a step there need not be the code's")
+	}
+	if slices.ContainsFunc(h.Runs, func(r Run) bool { return r.Partial }) {
+		notes = append(notes, "partial runs, which ended before all was measured, are hollow points")
 	}
 	for _, p := range h.Problems {
 		notes = append(notes, "damaged: "+p)
@@ -126,19 +153,22 @@ type document struct {
 	Style         template.CSS // of a drawing that is a file
 	Alternative   string       // to the drawing
 	Runs          []Run
-	Dates         []string
 	Notes         []string
 	Charts        []chart
 }
 
 // chart is a unit of a case.
 type chart struct {
-	Title, Series, Unit      string
+	Title                    string
+	Name, Way                string // the title in two lines
+	Series, Unit             string
 	Y                        float64 // of its top edge
 	Left, Right, Top, Bottom float64
 	Width, Height            float64
 	Marks                    []mark // on the y axis
 	Labels                   []mark // on the x axis
+	Changes                  []mark // between two runs, of what has changed
+	Legend                   string // of what is not a line with a name
 	Lines                    []line
 }
 
@@ -167,9 +197,6 @@ type dot struct {
 func (h *History) document() document {
 	d := document{Width: chartWidth, Runs: h.Runs, Notes: h.notes(), Charts: h.charts()}
 	d.Alternative = "Ratios to the twin over the runs, one chart for each case and unit; their figures are in the tables that belong to it"
-	for _, r := range h.Runs {
-		d.Dates = append(d.Dates, r.date())
-	}
 	for i := range d.Charts {
 		d.Charts[i].Y = float64(i * chartHeight)
 	}
@@ -177,13 +204,14 @@ func (h *History) document() document {
 	return d
 }
 
-// charts puts the lines of one series and unit together. Ratios are drawn on a
+// charts puts the lines of one series and unit together that were measured in the
+// same way. Ratios are drawn on a
 // logarithmic scale: twice and half are as far from one.
 func (h *History) charts() []chart {
 	var list []chart
 	for i := 0; i < len(h.Lines); {
 		j := i
-		for j < len(h.Lines) && h.Lines[j].Series == h.Lines[i].Series && h.Lines[j].Unit == h.Lines[i].Unit {
+		for j < len(h.Lines) && h.Lines[j].with(h.Lines[i]) {
 			j++
 		}
 		list = append(list, h.chart(h.Lines[i:j]))
@@ -195,7 +223,8 @@ func (h *History) charts() []chart {
 func (h *History) chart(lines []Line) chart {
 	unit := record.UnitOf(lines[0].Unit)
 	c := chart{
-		Title: lines[0].Series + ": " + unit.Title, Series: lines[0].Series, Unit: unit.Name,
+		Title: fmt.Sprintf("%s (%s): %s", lines[0].Series, lines[0].Way, unit.Title),
+		Name:  lines[0].Series + ": " + unit.Title, Way: lines[0].Way.String(), Series: lines[0].Series, Unit: unit.Name,
 		Left: left, Right: right, Top: top, Bottom: bottom, Width: chartWidth, Height: chartHeight,
 	}
 	low, high := 1.0, 1.0
@@ -220,6 +249,21 @@ func (h *History) chart(lines []Line) chart {
 	for _, i := range h.labelled() {
 		c.Labels = append(c.Labels, mark{x(i), bottom + 16, h.Runs[i].Commit})
 	}
+	var legend []string
+	for i, r := range h.Runs {
+		if len(r.Changed) > 0 {
+			c.Changes = append(c.Changes, mark{x(i) - round(h.apart()/2), bottom, r.Name + ": " + strings.Join(r.Changed, ", ")})
+		}
+	}
+	if len(c.Changes) > 0 {
+		legend = append(legend, "dashed: the machine or a version has changed")
+	}
+	if slices.ContainsFunc(lines, func(l Line) bool {
+		return slices.ContainsFunc(l.Points, func(p Point) bool { return h.Runs[p.Run].Partial })
+	}) {
+		legend = append(legend, "hollow: a partial run")
+	}
+	c.Legend = strings.Join(legend, "; ")
 	for i, l := range lines {
 		drawn := line{Name: l.Stack + " / " + l.Twin, Class: fmt.Sprintf("c%d", i%colours), Key: float64(top + 18*i)}
 		var path []string
