@@ -300,7 +300,7 @@ func (k *checker) keep(dir string) error {
 				if len(cells) == 0 {
 					return regress.ErrNothing
 				}
-				return k.text(w, cells)
+				return k.text(w, i, cells)
 			}
 		}
 	}
@@ -329,7 +329,11 @@ func (k *checker) keep(dir string) error {
 	}
 	hint := ""
 	if base, head := sideFiles[0][0], sideFiles[0][1]; written[base] && written[head] {
-		hint = fmt.Sprintf("; benchstat reads it: benchstat %s %s", filepath.Join(dir, base), filepath.Join(dir, head))
+		ignore := ""
+		if s := k.report.Sides; len(s) > 0 && s[0].Go != s[1].Go {
+			ignore = "-ignore go " // it would not compare what is not alike
+		}
+		hint = fmt.Sprintf("; benchstat reads it: benchstat %s%s %s", ignore, filepath.Join(dir, base), filepath.Join(dir, head))
 	}
 	fmt.Fprintf(k.stderr, "The check is in %s%s\n", dir, hint)
 	return nil
@@ -344,8 +348,11 @@ func removeIfThere(name string) error {
 }
 
 // text writes the cells of a side in the Go benchmark format.
-func (k *checker) text(w io.Writer, cells []record.Cell) error {
+func (k *checker) text(w io.Writer, side int, cells []record.Cell) error {
 	env := k.report.Environment
+	if s := k.report.Sides; len(s) > 0 {
+		env.Go, env.Libraries = s[side].Go, s[side].Libraries
+	}
 	// The two sides are told apart by their files, and the commit of the
 	// environment is that of the head.
 	env.Commit, env.Dirty = "", false

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -102,6 +103,51 @@ func (r *Repository) Changes(ctx context.Context) ([]string, error) {
 	return files, nil
 }
 
+// code are the files that programs are built from.
+var code = []string{"*.go", ":(exclude)*_test.go", "go.mod", "go.sum"}
+
+// SameCode reports whether two commits make the same programs. Of one that is not
+// in the clone it is not known, and told as if they did not.
+func (r *Repository) SameCode(ctx context.Context, a, b string) (bool, error) {
+	args := append([]string{"diff", "--quiet", "--no-ext-diff", a, b, "--"}, code...)
+	_, err := run(ctx, r.root, "git", args...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Edited returns the files with code that are not as in HEAD, and which file with
+// code was written last, and when.
+func (r *Repository) Edited(ctx context.Context) (files []string, last string, at time.Time, err error) {
+	list := func(args ...string) ([]string, error) {
+		text, err := run(ctx, r.root, "git", slices.Concat([]string{"--no-optional-locks"}, args, []string{"--"}, code)...)
+		if err != nil {
+			return nil, fmt.Errorf("look for code: %w", err)
+		}
+		return strings.FieldsFunc(text, func(c rune) bool { return c == 0 }), nil
+	}
+	entries, err := list("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+	if err != nil {
+		return nil, "", at, err
+	}
+	for _, e := range entries {
+		files = append(files, e[min(len(e), 3):])
+	}
+	all, err := list("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		return nil, "", at, err
+	}
+	for _, name := range all {
+		// What is deleted was not written.
+		if info, err := os.Stat(filepath.Join(r.root, name)); err == nil && info.ModTime().After(at) {
+			last, at = name, info.ModTime()
+		}
+	}
+	return files, last, at, nil
+}
+
 // Worktree is a commit that is checked out in a folder of its own.
 type Worktree struct {
 	Root string // folder of the module in it
@@ -174,15 +220,15 @@ func known(list, dir string) bool {
 	return false
 }
 
-// nodeFolders are those that have npm packages of their own.
-var nodeFolders = []string{"rawws/node", "sio/node"}
+// NodeFolders are those that have npm packages of their own.
+var NodeFolders = []string{"rawws/node", "sio/node"}
 
 // Packages gives a worktree the npm packages that it asks for: those of the
 // tree that is checked out where the two lock files are equal, or else
 // installed. It returns what could not be done, folder by folder, with the
 // error of the context.
 func (w *Worktree) Packages(ctx context.Context) (problems []error, err error) {
-	for _, folder := range nodeFolders {
+	for _, folder := range NodeFolders {
 		there := filepath.Join(w.Root, filepath.FromSlash(folder))
 		lock, err := os.ReadFile(filepath.Join(there, "package-lock.json"))
 		if err != nil {
