@@ -303,6 +303,9 @@ func (k *checker) try(ctx context.Context) error {
 		switch {
 		case err == nil:
 			can = append(can, s)
+		case errors.Is(err, worker.ErrField):
+			return fmt.Errorf("the base %s cannot be measured with the harness of the head: it does not know a field that it would be sent: %w; check against a commit that does",
+				k.report.Base, err)
 		case errors.Is(err, worker.ErrVersion):
 			return fmt.Errorf("the base %s cannot be measured with the harness of the head: %w; check against a commit that speaks control protocol %d",
 				k.report.Base, err, worker.Version)

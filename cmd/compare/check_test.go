@@ -32,6 +32,7 @@ const (
 	wasteTag = "waste"    // one more allocation and one more byte for each message of rawws
 	bustTag  = "bust"     // does not build
 	oldTag   = "old"      // speaks an older control protocol
+	lackTag  = "lacking"  // does not know a field of this one
 	lessTag  = "less"     // has no rawws
 	nodeTag  = "nodeless" // has no worker for Node
 )
@@ -147,9 +148,10 @@ func makeRepository() (string, error) {
 			{"rawws/server.go", "func (s *Server) chat(m scenarios.Message) {", "var wasted *scenarios.Message\n\nfunc (s *Server) chat(m scenarios.Message) {\n\twasted = &scenarios.Message{Room: m.Room}"},
 		}},
 		{bustTag, [][3]string{{"rawws/server.go", "func textFrame(v any)", "var _ = nothing\n\nfunc textFrame(v any)"}}},
-		{oldTag, [][3]string{{"internal/worker/wire.go", "const Version = 1", "const Version = 0"}}},
+		{oldTag, [][3]string{{"internal/worker/wire.go", "const Version = 2", "const Version = 1"}}},
+		{lackTag, [][3]string{{"internal/worker/wire.go", "`json:\"addr,omitempty\"` // where", "`json:\"address,omitempty\"` // where"}}},
 		{lessTag, [][3]string{{"bench/stacks.go", `"rawws": {Path`, `"morse": {Path`}}},
-		{nodeTag, [][3]string{{"internal/worker/node/control.mjs", "const version = 1;", "const version = 0;"}}},
+		{nodeTag, [][3]string{{"internal/worker/node/control.mjs", "const version = 2;", "const version = 1;"}}},
 	} {
 		for _, e := range c.edits {
 			err = errors.Join(err, edit(dir, e[0], e[1], e[2]))
@@ -805,7 +807,8 @@ func TestCheckBadInput(t *testing.T) {
 		{"an option for a ref", "-against --all", exitUsage, []string{`"--all" names no commit`}},
 		{"what is not HEAD", "-against ^HEAD", exitUsage, []string{`"^HEAD" names no commit`}},
 		{"a base that does not build", "-against " + bustTag, exitError, []string{"does not build", "undefined: nothing"}},
-		{"a base with an older protocol", "-against " + oldTag, exitError, []string{"cannot be measured with the harness of the head", "speaks control protocol 0, not 1"}},
+		{"a base with an older protocol", "-against " + oldTag, exitError, []string{"cannot be measured with the harness of the head", "speaks control protocol 1, not 2", "a commit that speaks control protocol 2"}},
+		{"a base without a field", "-against " + lackTag, exitError, []string{"cannot be measured with the harness of the head", `knows no field "addr"`, "check against a commit that does"}},
 		{"a base without the cell", "-against " + lessTag, exitError, []string{"has no such cell", `no program "rawws"`}},
 		{"no version", "-with github.com/gorilla/websocket", exitUsage, []string{"want MODULE@VERSION"}},
 		{"no module of ours", "-with example.com/nothing@v1.0.0", exitUsage, []string{"use no module example.com/nothing"}},
@@ -863,7 +866,7 @@ func TestCheckNodeBase(t *testing.T) {
 	}
 	unchanged(t, dir, func() {
 		status, _, stderr := compare(t, "check", "-against", nodeTag, "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
-		if status != exitError || !strings.Contains(stderr, "this worker speaks version 0") {
+		if status != exitError || !strings.Contains(stderr, "this worker speaks control protocol 1, not 2") {
 			t.Errorf("exit status %d, %s", status, stderr)
 		}
 	})
