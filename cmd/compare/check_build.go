@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,11 @@ func (k *checker) buildCommit(ctx context.Context, dir, ref string) (base, head 
 
 	if err := k.tellInstrument(ctx); err != nil {
 		return fail(err)
+	}
+	for _, folder := range foldersOf(k.stacks) {
+		if err := checkout.Installed(root, folder); err != nil {
+			return fail(fmt.Errorf("the packages of the head are not those that it asks for: %w", err))
+		}
 	}
 	k.tellStep("building the head, %s", k.report.Head)
 	head = bench.Build{Binary: filepath.Join(dir, "head"), Root: root}
@@ -259,6 +265,21 @@ func (k *checker) buildWith(ctx context.Context, dir string, libraries []string)
 		k.note("head: %s", c)
 	}
 	return base, head, k.describeSides(base, head)
+}
+
+// foldersOf are the folders with the npm packages that the servers and clients of
+// stacks need: "sio/node".
+func foldersOf(stacks []scenarios.Stack) []string {
+	var folders []string
+	for _, s := range stacks {
+		for _, end := range []scenarios.Program{s.Server, s.Client} {
+			if folder := cmp.Or(end.Packages, path.Dir(end.Node)); slices.Contains(checkout.NodeFolders, folder) {
+				folders = append(folders, folder)
+			}
+		}
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }
 
 // packagesOf are the packages with the servers and clients of stacks that are in

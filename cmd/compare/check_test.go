@@ -878,6 +878,54 @@ func TestCheckNodeBase(t *testing.T) {
 	})
 }
 
+// TestCheckPackages is a head whose lock file asks for other packages than those that
+// are installed.
+func TestCheckPackages(t *testing.T) {
+	needNode(t)
+	dir, _ := cloned(t)
+	for _, folder := range []string{"rawws/node", "sio/node"} {
+		installed, err := filepath.Abs(filepath.Join("../..", folder, "node_modules"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := filepath.Join(dir, folder, "node_modules")
+		entries, err := os.ReadDir(installed)
+		if err = errors.Join(err, os.Mkdir(there, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if err := os.Symlink(filepath.Join(installed, e.Name()), filepath.Join(there, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const hidden = "rawws/node/node_modules/.package-lock.json"
+	data, err := os.ReadFile(filepath.Join("../..", hidden))
+	if err = errors.Join(err, os.Remove(filepath.Join(dir, hidden))); err != nil {
+		t.Fatal(err)
+	}
+	older := regexp.MustCompile(`("node_modules/ws": \{\s*"version": ")[^"]*`).ReplaceAll(data, []byte("${1}8.0.0"))
+	if err := os.WriteFile(filepath.Join(dir, hidden), older, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
+	if status != exitError || stdout != "" || !strings.Contains(stderr, "rawws/node: ws is installed in 8.0.0, and package-lock.json asks for ") || !strings.Contains(stderr, "run make node") {
+		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// TestFoldersOf finds the npm packages of all stacks that need some.
+func TestFoldersOf(t *testing.T) {
+	for names, want := range map[string]string{
+		"rawws,sio": "", "rawws-node": "rawws/node", "sio-js": "sio/node", "rawws-node,sio-node": "rawws/node sio/node",
+	} {
+		if got := strings.Join(foldersOf(named(names, bench.Stacks())), " "); got != want {
+			t.Errorf("%s: %q, want %q", names, got, want)
+		}
+	}
+}
+
 // TestCheckDirty checks a tree with changes, staged ones and others.
 func TestCheckDirty(t *testing.T) {
 	dir := repository(t)

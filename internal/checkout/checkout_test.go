@@ -287,7 +287,9 @@ func TestInterrupted(t *testing.T) {
 // npm install them.
 func TestPackages(t *testing.T) {
 	r, root := newRepository(t, "")
+	const hidden = "rawws/node/node_modules/.package-lock.json"
 	put(t, "1", root, "rawws/node/node_modules/ws/index.js")
+	put(t, "{}", root, hidden)
 	bin := t.TempDir()
 	put(t, "#!/bin/sh\nmkdir node_modules && echo \"$@\" > node_modules/installed\n", bin, "npm")
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
@@ -319,6 +321,12 @@ func TestPackages(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/ws/index.js")); err != nil || string(text) != "1" || len(problems) > 0 {
 		t.Errorf("equal lock files: %q, %v, %v", text, err, problems)
 	}
+	put(t, `{"packages": {"node_modules/ws": {"version": "8.0.0"}}}`, root, hidden)
+	w, problems = try()
+	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/installed")); err != nil || !strings.HasPrefix(string(text), "ci ") || len(problems) > 0 {
+		t.Errorf("equal lock files, and others installed: %q, %v, %v", text, err, problems)
+	}
+	put(t, "{}", root, hidden)
 	put(t, "{\"other\": 1}", root, "rawws/node/package-lock.json")
 	w, problems = try()
 	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/installed")); err != nil || !strings.HasPrefix(string(text), "ci ") || len(problems) > 0 {
@@ -327,6 +335,31 @@ func TestPackages(t *testing.T) {
 	put(t, "#!/bin/sh\necho no such package >&2\nexit 1\n", bin, "npm")
 	if _, problems = try(); len(problems) != 1 || !strings.Contains(problems[0].Error(), "no such package") {
 		t.Errorf("npm fails: %v", problems)
+	}
+}
+
+// TestInstalled holds what is installed against the lock file.
+func TestInstalled(t *testing.T) {
+	lock := func(packages string) string { return `{"lockfileVersion": 3, "packages": {` + packages + `}}` }
+	const ws, redis = `"node_modules/ws": {"version": "8.1.0"}`, `"node_modules/redis/node_modules/x": {"version": "1.0.0"}`
+	for _, tt := range []struct{ name, lock, installed, want string }{
+		{"the same", lock(`"": {"name": "chat"}, ` + ws + "," + redis), lock(redis + "," + ws), ""},
+		{"an older one", lock(ws), lock(`"node_modules/ws": {"version": "8.0.0"}`), "ws is installed in 8.0.0, and package-lock.json asks for 8.1.0"},
+		{"none", lock(ws + "," + redis), lock(ws), "redis/node_modules/x is not installed"},
+		{"one too many", lock(ws), lock(ws + "," + redis), "redis/node_modules/x is installed, and not in package-lock.json"},
+		{"one for another system", lock(ws + `,"node_modules/bufferutil": {"version": "4.0.0", "optional": true}`), lock(ws), ""},
+		{"not by npm", lock(ws), "", "find out which packages are installed"},
+		{"no lock file", "{", lock(ws), "package-lock.json"},
+	} {
+		root := t.TempDir()
+		put(t, tt.lock, root, "a/node/package-lock.json")
+		if tt.installed != "" {
+			put(t, tt.installed, root, "a/node/node_modules/.package-lock.json")
+		}
+		err := Installed(root, "a/node")
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || err != nil && tt.lock != "{" && !strings.Contains(err.Error(), "run make node") {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package checkout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,38 +217,4 @@ func known(list, dir string) bool {
 		}
 	}
 	return false
-}
-
-// NodeFolders are those that have npm packages of their own.
-var NodeFolders = []string{"rawws/node", "sio/node"}
-
-// Packages gives a worktree the npm packages that it asks for: those of the
-// tree that is checked out where the two lock files are equal, or else
-// installed. It returns what could not be done, folder by folder, with the
-// error of the context.
-func (w *Worktree) Packages(ctx context.Context) (problems []error, err error) {
-	for _, folder := range NodeFolders {
-		there := filepath.Join(w.Root, filepath.FromSlash(folder))
-		lock, err := os.ReadFile(filepath.Join(there, "package-lock.json"))
-		if err != nil {
-			continue // nothing to install: the programs may do without, or are not there
-		}
-		here := filepath.Join(w.repo.root, filepath.FromSlash(folder))
-		own, err := os.ReadFile(filepath.Join(here, "package-lock.json"))
-		installed := filepath.Join(here, "node_modules")
-		if _, missing := os.Stat(installed); err == nil && missing == nil && bytes.Equal(lock, own) {
-			if err := os.Symlink(installed, filepath.Join(there, "node_modules")); err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", folder, err))
-			}
-			continue
-		}
-		_, err = run(ctx, there, "npm", "ci", "--no-audit", "--no-fund", "--silent")
-		if ctx.Err() != nil {
-			return problems, ctx.Err()
-		}
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", folder, err))
-		}
-	}
-	return problems, nil
 }
