@@ -133,7 +133,7 @@ func (k *checker) command() error {
 		*seed = rand.Uint64()
 	}
 	k.plan(*pairs, *seed)
-	k.exactly, k.asked, k.strict = given["pairs"], given["stack"], *strict
+	k.exactly, k.asked, k.strict, k.out = given["pairs"], given["stack"], *strict, *out
 	if !given["baseline"] {
 		if k.parts, err = k.chooseCases(*scenario, *caseList); err != nil {
 			return err
@@ -167,7 +167,8 @@ type checker struct {
 	pairs  int
 	order  *rand.Rand // of the seeds of the single plans
 
-	exactly bool // so many pairs were asked for
+	exactly bool   // so many pairs were asked for
+	out     string // the folder to keep it in, "" if none
 
 	leftOut  map[string]bool // stacks that cannot be run here
 	lostCode bool            // not all code can be measured here

@@ -45,7 +45,7 @@ func (k *checker) buildCommit(ctx context.Context, dir, ref string) (base, head 
 	if err != nil {
 		return fail(err)
 	}
-	changes, err := repo.Changes(ctx)
+	changes, err := repo.Changes(ctx, k.kept()...)
 	if err != nil {
 		return fail(err)
 	}
@@ -184,6 +184,19 @@ func (k *checker) tellInstrument(ctx context.Context) error {
 	return nil
 }
 
+// kept are the files that a check writes if it is kept: what one has written before
+// does not make the tree another one.
+func (k *checker) kept() []string {
+	if k.out == "" {
+		return nil
+	}
+	var files []string
+	for _, name := range slices.Concat([]string{checkFile, summaryFile, pointsFile}, sideFiles[0][:], sideFiles[1][:]) {
+		files = append(files, filepath.Join(k.out, name))
+	}
+	return files
+}
+
 // firstFew names the first of some files.
 func firstFew(files []string) string {
 	const most = 5
@@ -243,7 +256,7 @@ func (k *checker) buildWith(ctx context.Context, dir string, libraries []string)
 	}
 	// Where there is no repository nobody asks for changes.
 	if repo, err := checkout.Open(ctx, root); err == nil {
-		changes, err := repo.Changes(ctx)
+		changes, err := repo.Changes(ctx, k.kept()...)
 		if err != nil {
 			return base, head, err
 		}

@@ -282,16 +282,21 @@ func (k *checker) conclude(view func(*regress.Report, io.Writer) error, out stri
 // be a sample: what fired by chance would be in it.
 var sideFiles = [2][2]string{{"base.txt", "head.txt"}, {"confirm-base.txt", "confirm-head.txt"}}
 
-// checkFile is the one by which a folder is known that holds a check.
-const checkFile = "check.json"
+// checkFile is the one by which a folder is known that holds a check. The others are
+// for readers, and for github-action-benchmark.
+const (
+	checkFile   = "check.json"
+	summaryFile = "summary.md"
+	pointsFile  = "benchmark.json"
+)
 
 // keep writes the files of a check into a folder. Those of an older check that this
 // one does not have are removed.
 func (k *checker) keep(dir string) error {
 	files := map[string]func(io.Writer) error{
-		checkFile:        k.report.JSON,
-		"summary.md":     k.report.Markdown,
-		"benchmark.json": k.report.Points,
+		checkFile:   k.report.JSON,
+		summaryFile: k.report.Markdown,
+		pointsFile:  k.report.Points,
 	}
 	for which, names := range sideFiles {
 		for i, name := range names {

@@ -950,6 +950,31 @@ func TestCheckDirty(t *testing.T) {
 	})
 }
 
+// TestCheckKept keeps a check inside the repository, which does not make the next one
+// that of a tree with changes.
+func TestCheckKept(t *testing.T) {
+	dir, _ := cloned(t)
+	t.Chdir(dir)
+	args := []string{"check", "-against", "HEAD", "-stack", "rawws", "-case", "connect", "-pairs", "6", "-out", "kept/here"}
+	status, stdout, stderr := compare(t, args...)
+	if status != exitOK || strings.Contains(stderr, "dirty") {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	if files, err := os.ReadDir("kept/here"); err != nil || len(files) < 4 {
+		t.Errorf("kept: %v, %v", files, err)
+	}
+	t.Setenv("GOFLAGS", "-nonsense") // it ends where it would build
+	if _, _, stderr := compare(t, args...); strings.Contains(stderr, "dirty") || !strings.Contains(stderr, "does not build") {
+		t.Errorf("the next one: %s", stderr)
+	}
+	if err := os.WriteFile("kept/here/other.txt", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, stderr := compare(t, args...); !strings.Contains(stderr, "with the changes to kept/") {
+		t.Errorf("beside a file of another kind: %s", stderr)
+	}
+}
+
 // TestCheckOutside is a folder that is no repository.
 func TestCheckOutside(t *testing.T) {
 	dir := t.TempDir()

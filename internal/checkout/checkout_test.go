@@ -167,6 +167,18 @@ func TestChanges(t *testing.T) {
 	if want := []string{"file", "new name"}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("%q, %v, want %q", files, err, want)
 	}
+	// A folder that is new with what does not count, and one with more.
+	for _, name := range []string{"made/a", "mixed/a", "mixed/b"} {
+		put(t, "", root, name)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(root, link); err != nil {
+		t.Fatal(err)
+	}
+	files, err = r.Changes(t.Context(), filepath.Join(root, "made/a"), filepath.Join(link, "mixed/a"), filepath.Join(root, "new name"), filepath.Join(t.TempDir(), "outside"))
+	if want := []string{"file", "mixed/"}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("but for some: %q, %v, want %q", files, err, want)
+	}
 }
 
 // TestCheckout puts a commit beside the tree and takes it away again.

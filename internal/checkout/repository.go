@@ -85,11 +85,18 @@ func (r *Repository) shallow(ctx context.Context) bool {
 }
 
 // Changes returns the files that are not as in HEAD, those that git does not
-// know among them.
-func (r *Repository) Changes(ctx context.Context) ([]string, error) {
+// know among them, but for some that do not count.
+func (r *Repository) Changes(ctx context.Context, except ...string) ([]string, error) {
+	args := []string{"--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", "."}
+	for _, name := range except {
+		// Git refuses what is outside.
+		if name, ok := within(r.root, name); ok {
+			args = append(args, ":(exclude,literal)"+filepath.ToSlash(name))
+		}
+	}
 	// Without the first option git would write the index anew, and without
 	// --untracked-files a user's settings would say which files are told.
-	text, err := run(ctx, r.root, "git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", ".")
+	text, err := run(ctx, r.root, "git", args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for changes: %w", err)
 	}
@@ -100,6 +107,26 @@ func (r *Repository) Changes(ctx context.Context) ([]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// within returns what a file is called in a folder, if it is in there.
+func within(folder, name string) (string, bool) {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return "", false
+	}
+	if name, err = filepath.Abs(name); err != nil {
+		return "", false
+	}
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	// The file need not be there yet.
+	if real, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(real, filepath.Base(name))
+	}
+	rel, err := filepath.Rel(folder, name)
+	return rel, err == nil && filepath.IsLocal(rel)
 }
 
 // code are the files that programs are built from.
