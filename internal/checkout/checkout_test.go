@@ -153,6 +153,38 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestSafe reads a repository of another user where a variable of git lets it, and takes
+// no other setting from there.
+func TestSafe(t *testing.T) {
+	_, root := newRepository(t, "")
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+	if _, err := Open(t.Context(), root); err == nil || !strings.Contains(err.Error(), "safe.directory") {
+		t.Skipf("git reads it, or does not say what to do: %v", err)
+	}
+	for name, env := range map[string]map[string]string{
+		"by number": {
+			"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "core.bare", "GIT_CONFIG_VALUE_0": "true",
+			"GIT_CONFIG_KEY_1": "Safe.Directory", "GIT_CONFIG_VALUE_1": root,
+		},
+		"as git -c has it":       {"GIT_CONFIG_PARAMETERS": "'core.bare'='true' 'safe.directory'='" + root + "'"},
+		"as an older git has it": {"GIT_CONFIG_PARAMETERS": "'safe.directory=*'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range env {
+				t.Setenv(key, value)
+			}
+			r, err := Open(t.Context(), root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// In a bare one there are no changes to look for.
+			if files, err := r.Changes(t.Context()); err != nil || len(files) > 0 {
+				t.Errorf("%q, %v", files, err)
+			}
+		})
+	}
+}
+
 func TestChanges(t *testing.T) {
 	r, root := newRepository(t, "")
 	// That is for status as a user reads it.
@@ -277,21 +309,75 @@ func TestHalfMade(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends the context before, and leaves nothing.
+// TestInterrupted ends the context before, and while git makes the worktree, and leaves
+// nothing.
 func TestInterrupted(t *testing.T) {
 	r, root := newRepository(t, "")
 	c, err := r.Resolve(t.Context(), "HEAD")
 	if err != nil {
 		t.Fatal(err)
 	}
+	try := func(when string, ctx context.Context) {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "tree")
+		if w, err := r.Checkout(ctx, c, dir); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %+v, %v", when, w, err)
+		}
+		if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
+			t.Errorf("%s: left behind: %s", when, list)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is still there: %v", when, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	dir := filepath.Join(t.TempDir(), "tree")
-	if w, err := r.Checkout(ctx, c, dir); !errors.Is(err, context.Canceled) {
-		t.Errorf("%+v, %v", w, err)
+	try("before", ctx)
+
+	// A git that has made it, and does not end before the context has.
+	own, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
-		t.Errorf("left behind: %s", list)
+	bin := t.TempDir()
+	made, ended := filepath.Join(bin, "made"), filepath.Join(bin, "ended")
+	for _, name := range []string{made, ended} {
+		if err := syscall.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, "#!/bin/sh\n'"+own+"' \"$@\" || exit\ncase \" $* \" in *' worktree add '*) echo > '"+made+"'; cat '"+ended+"' ;; esac\n", bin, "git")
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		os.ReadFile(made) // until it is there
+		cancel()
+		os.WriteFile(ended, nil, 0)
+	}()
+	try("while it is made", ctx)
+}
+
+// TestRemoveFails says what is left to do where a worktree cannot be removed.
+func TestRemoveFails(t *testing.T) {
+	r, root := newRepository(t, "")
+	c, err := r.Resolve(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := root + ".gone"
+	if err := os.Rename(root, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Remove(); err == nil || !strings.Contains(err.Error(), w.dir) || !strings.Contains(err.Error(), "git worktree prune") {
+		t.Error(err)
+	}
+	if err := errors.Join(os.Rename(gone, root), w.Remove()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -210,11 +210,18 @@ func (r *Repository) Checkout(ctx context.Context, c Commit, dir string) (*Workt
 // Remove removes the worktree, half made or whole. It does not end with the
 // context of what made it: after an interrupt is when it is needed.
 func (w *Worktree) Remove() error {
+	if err := w.remove(); err != nil {
+		return fmt.Errorf("remove the worktree in %s: %w; once that folder is gone, git worktree prune has git forget it", w.dir, err)
+	}
+	return nil
+}
+
+func (w *Worktree) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), tidyLimit)
 	defer cancel()
 	list, err := run(ctx, w.repo.root, "git", "worktree", "list", "--porcelain")
 	if err != nil {
-		return fmt.Errorf("remove the worktree in %s: %w", w.dir, err)
+		return err
 	}
 	if known(list, w.dir) {
 		// Twice: one that was being made is locked, too.
@@ -225,10 +232,10 @@ func (w *Worktree) Remove() error {
 	// Git does not take what it has only begun for a worktree: its folder goes,
 	// and then git forgets it.
 	if err := os.RemoveAll(w.dir); err != nil {
-		return fmt.Errorf("remove the worktree: %w", err)
+		return err
 	}
 	if _, err := run(ctx, w.repo.root, "git", "worktree", "remove", "--force", "--force", w.dir); err != nil && known(list, w.dir) {
-		return fmt.Errorf("remove the worktree: %w", err)
+		return err
 	}
 	return nil
 }
