@@ -173,10 +173,13 @@ func (e *Env) Serve(ctx context.Context, s scenarios.Stack, cfg scenarios.Server
 	return e.ServeAt(ctx, s, cfg, "127.0.0.1:0")
 }
 
-// ServeAt is Serve at a stated address, a host and port.
+// ServeAt is Serve at a stated address, a host and port. The worker is told only what
+// differs from Defaults, and fills in the rest: one of another commit is measured with
+// the defaults of that commit, as its users have it, and need not know the fields of
+// this one.
 func (e *Env) ServeAt(_ context.Context, s scenarios.Stack, cfg scenarios.ServerConfig, addr string) (*Node, error) {
 	cfg.Protocol = s.Protocol
-	n := &Node{env: e, stack: s, cfg: cfg.WithDefaults(), addr: addr, kept: netlab.NoReservation}
+	n := &Node{env: e, stack: s, cfg: cfg.WithoutDefaults(), addr: addr, kept: netlab.NoReservation}
 	if err := n.start(); err != nil {
 		return nil, err
 	}

@@ -7,11 +7,13 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -66,22 +68,52 @@ func LookAround(ctx context.Context, m Machine) record.Environment {
 		}
 	}
 	e.Commit, e.Dirty = commit(ctx, m.Root)
-	if e.Commit == "" && ok {
-		e.Commit, e.Dirty = builtFrom(info.Settings)
+	if e.Commit == "" {
+		e.Commit, e.Dirty = BuiltFrom()
 	}
 	return e
 }
 
 // Describe has an environment tell of a build what it tells of this program: the
-// version of Go that has built it, and those of the libraries in it.
+// version of Go that has built it, and those of the libraries in it and of the npm
+// packages beside it.
 func (b Build) Describe(e *record.Environment) error {
 	info, err := buildinfo.ReadFile(b.Binary)
 	if err != nil {
 		return fmt.Errorf("find out what has built the programs: %w", err)
 	}
 	e.Go = info.GoVersion
+	others := e.Libraries // they may be those of another environment, too
+	e.Libraries = make(map[string]string)
+	for name, version := range others {
+		if !slices.Contains(libraries, name) {
+			e.Libraries[name] = version
+		}
+	}
 	tellLibraries(e, info)
+	if b.Root == "" {
+		return nil
+	}
+	for name := range e.Libraries {
+		for _, folder := range checkout.NodeFolders {
+			version, err := installed(filepath.Join(b.Root, filepath.FromSlash(folder)), name)
+			if err == nil {
+				e.Libraries[name] = version
+			}
+		}
+	}
 	return nil
+}
+
+// installed returns the version of an npm package that is installed in a folder.
+func installed(folder, name string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(folder, "node_modules", filepath.FromSlash(name), "package.json"))
+	if err != nil {
+		return "", err
+	}
+	var p struct{ Version string }
+	err = json.Unmarshal(data, &p)
+	return p.Version, err
 }
 
 func tellLibraries(e *record.Environment, info *debug.BuildInfo) {
@@ -113,8 +145,18 @@ func commit(ctx context.Context, root string) (string, bool) {
 	return strings.TrimSpace(string(id)), err == nil && len(changes) > 0
 }
 
-// builtFrom returns the commit that this program was built from, and whether
-// there were changes on top of it, as go build has noted.
+// BuiltFrom returns the commit that this program was built from, and whether there
+// were changes on top of it, as go build has noted. Under go run and go test there
+// is none.
+func BuiltFrom() (id string, dirty bool) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", false
+	}
+	return builtFrom(info.Settings)
+}
+
+// builtFrom finds both among the settings of a build.
 func builtFrom(settings []debug.BuildSetting) (id string, dirty bool) {
 	for _, s := range settings {
 		switch s.Key {

@@ -147,11 +147,12 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	here := LookAround(t.Context(), Machine{})
-	e := record.Environment{Go: "go1.0", Libraries: map[string]string{"ws": "8.0.0", libraries[0]: "v0.1.0"}}
+	shared := map[string]string{"ws": "8.0.0", libraries[0]: "v0.1.0"}
+	e := record.Environment{Go: "go1.0", Libraries: shared}
 	if err := (Build{Binary: self}).Describe(&e); err != nil {
 		t.Fatal(err)
 	}
-	if e.Go != runtime.Version() || e.Libraries["ws"] != "8.0.0" {
+	if e.Go != runtime.Version() || e.Libraries["ws"] != "8.0.0" || shared[libraries[0]] != "v0.1.0" {
 		t.Errorf("%+v", e)
 	}
 	for name, version := range here.Libraries {

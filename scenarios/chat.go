@@ -179,6 +179,30 @@ func (c ServerConfig) WithDefaults() ServerConfig {
 	return c
 }
 
+// WithoutDefaults returns the configuration with the fields zero that WithDefaults
+// would fill in alike: what is left is what was asked for.
+func (c ServerConfig) WithoutDefaults() ServerConfig {
+	if c.ReadLimit == Defaults.ReadLimit {
+		c.ReadLimit = 0
+	}
+	if c.Queue == Defaults.Queue {
+		c.Queue = 0
+	}
+	if c.QueueBytes == Defaults.QueueBytes {
+		c.QueueBytes = 0
+	}
+	if c.PingInterval == Defaults.PingInterval {
+		c.PingInterval = 0
+	}
+	if c.PingTimeout == Defaults.PingTimeout {
+		c.PingTimeout = 0
+	}
+	if c.WriteTimeout == Defaults.WriteTimeout {
+		c.WriteTimeout = 0
+	}
+	return c
+}
+
 // OriginAllowed reports whether a request may connect: it has no Origin
 // header, or one that names the host it was sent to or is in Origins.
 func (c ServerConfig) OriginAllowed(r *http.Request) bool {

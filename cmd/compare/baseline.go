@@ -215,6 +215,9 @@ func (k *checker) onTree(do func() error) error {
 		return fmt.Errorf("make a folder for the build: %w", err)
 	}
 	defer tidy(&k.untidy, func() error { return os.RemoveAll(dir) })
+	if err := k.tellInstrument(ctx); err != nil {
+		return k.interrupted(ctx, err)
+	}
 	k.tellStep("building the tree")
 	build := bench.Build{Binary: filepath.Join(dir, "compare")}
 	if err := checkout.Binary(ctx, k.machine.Root, build.Binary); err != nil {

@@ -137,7 +137,7 @@ func (k *checker) command() error {
 		*seed = rand.Uint64()
 	}
 	k.plan(*pairs, *seed)
-	k.exactly, k.asked, k.picked, k.strict = given["pairs"], given["stack"], given["case"], *strict
+	k.exactly, k.asked, k.picked, k.strict, k.out = given["pairs"], given["stack"], given["case"], *strict, *out
 	if !given["baseline"] {
 		if k.parts, err = k.chooseCases(*scenario, *caseList); err != nil {
 			return err
@@ -172,7 +172,8 @@ type checker struct {
 	pairs  int
 	order  *rand.Rand // of the seeds of the single plans
 
-	exactly bool // so many pairs were asked for
+	exactly bool   // so many pairs were asked for
+	out     string // the folder to keep it in, "" if none
 
 	none []string // cells that there are none of, and why
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"wsvsio/bench"
 	"wsvsio/internal/regress"
 )
 
@@ -102,33 +104,64 @@ func TestCheckPartial(t *testing.T) {
 	}
 }
 
-// TestCheckUnread ends a check whose reader ends with it, as in a pipe to tee: it
-// tidies up before it notices.
+// TestCheckUnread ends a check whose reader ends, with it, as in a pipe to tee, or
+// alone, as less does: it tidies up, and keeps what it has measured.
 func TestCheckUnread(t *testing.T) {
 	dir := repository(t)
-	unchanged(t, dir, func() {
-		r, w, err := os.Pipe()
+	for _, together := range []bool{true, false} {
+		out := filepath.Join(t.TempDir(), "check")
+		unchanged(t, dir, func() {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			cmd := process(t.Context(), "check", "-against", goodTag, "-stack", "rawws,sio", "-case", "echo,connect", "-pairs", "6", "-out", out)
+			cmd.Stdout, cmd.Stderr = w, w
+			err = cmd.Start()
+			w.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := bufio.NewScanner(r)
+			for said.Scan() && !strings.Contains(said.Text(), "echo on sio, 6 pairs") {
+			}
+			if together {
+				cmd.Process.Signal(syscall.SIGINT)
+			}
+			r.Close()
+			cmd.Wait()
+			if status := cmd.ProcessState.ExitCode(); status != exitInterrupted {
+				t.Errorf("ended with %v", cmd.ProcessState)
+			}
+		})
+		data, err := os.ReadFile(filepath.Join(out, checkFile))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
-		cmd := process(t.Context(), "check", "-against", goodTag, "-stack", "rawws", "-case", "echo", "-pairs", "1000")
-		cmd.Stderr = w
-		err = cmd.Start()
-		w.Close()
-		if err != nil {
-			t.Fatal(err)
+		var r regress.Report
+		if err := json.Unmarshal(data, &r); err != nil || r.Partial != "interrupted" || len(r.Findings) == 0 {
+			t.Errorf("%v: %s", err, data)
 		}
-		said := bufio.NewScanner(r)
-		for said.Scan() && !strings.Contains(said.Text(), "echo on rawws, 1000 pairs") {
-		}
-		cmd.Process.Signal(syscall.SIGINT)
-		r.Close()
-		cmd.Wait()
-		if status := cmd.ProcessState.ExitCode(); status != exitInterrupted {
-			t.Errorf("ended with %v", cmd.ProcessState)
-		}
-	})
+	}
+}
+
+// TestReportUnread prints a run to who has read enough of it, as head does: it ends,
+// and says nothing.
+func TestReportUnread(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	var stderr strings.Builder
+	cmd := process(t.Context(), "report", recorded)
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	cmd.Run()
+	if status := cmd.ProcessState.ExitCode(); status != exitError || stderr.Len() > 0 {
+		t.Errorf("ended with %v: %s", cmd.ProcessState, stderr.String())
+	}
 }
 
 // TestCheckNohup goes on without its terminal where that was asked for.
@@ -154,4 +187,29 @@ func TestCheckNohup(t *testing.T) {
 			t.Errorf("exit status %d: %s", status, stderr.text.String())
 		}
 	})
+}
+
+// TestReader finds the terminal behind who reads, and tells once there is nobody.
+func TestReader(t *testing.T) {
+	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	gone := 0
+	if !newProgress(reader{device, func() { gone++ }}, bench.Plan{}).terminal {
+		t.Error("a device is not taken for a terminal")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for i, want := range []error{nil, errUnread} {
+		_, err := reader{w, func() { gone++ }}.Write([]byte("x"))
+		if !errors.Is(err, want) || gone != i {
+			t.Errorf("%v, want %v; told %d times", err, want, gone)
+		}
+		r.Close()
+	}
 }

@@ -422,16 +422,21 @@ func (k *checker) conclude(view func(*regress.Report, io.Writer) error, out stri
 // be a sample: what fired by chance would be in it.
 var sideFiles = [2][2]string{{"base.txt", "head.txt"}, {"confirm-base.txt", "confirm-head.txt"}}
 
-// checkFile is the one by which a folder is known that holds a check.
-const checkFile = "check.json"
+// checkFile is the one by which a folder is known that holds a check. The others are
+// for readers, and for github-action-benchmark.
+const (
+	checkFile   = "check.json"
+	summaryFile = "summary.md"
+	pointsFile  = "benchmark.json"
+)
 
 // keep writes the files of a check into a folder. Those of an older check that this
 // one does not have are removed.
 func (k *checker) keep(dir string) error {
 	files := map[string]func(io.Writer) error{
-		checkFile:        k.report.JSON,
-		"summary.md":     k.report.Markdown,
-		"benchmark.json": k.report.Points,
+		checkFile:   k.report.JSON,
+		summaryFile: k.report.Markdown,
+		pointsFile:  k.report.Points,
 	}
 	for which, names := range sideFiles {
 		for i, name := range names {
@@ -440,7 +445,7 @@ func (k *checker) keep(dir string) error {
 				if len(cells) == 0 {
 					return regress.ErrNothing
 				}
-				return k.text(w, cells)
+				return k.text(w, i, cells)
 			}
 		}
 	}
@@ -469,7 +474,11 @@ func (k *checker) keep(dir string) error {
 	}
 	hint := ""
 	if base, head := sideFiles[0][0], sideFiles[0][1]; written[base] && written[head] {
-		hint = fmt.Sprintf("; benchstat reads it: benchstat %s %s", filepath.Join(dir, base), filepath.Join(dir, head))
+		ignore := ""
+		if s := k.report.Sides; len(s) > 0 && s[0].Go != s[1].Go {
+			ignore = "-ignore go " // it would not compare what is not alike
+		}
+		hint = fmt.Sprintf("; benchstat reads it: benchstat %s%s %s", ignore, filepath.Join(dir, base), filepath.Join(dir, head))
 	}
 	fmt.Fprintf(k.stderr, "The check is in %s%s\n", dir, hint)
 	return nil
@@ -484,8 +493,11 @@ func removeIfThere(name string) error {
 }
 
 // text writes the cells of a side in the Go benchmark format.
-func (k *checker) text(w io.Writer, cells []record.Cell) error {
+func (k *checker) text(w io.Writer, side int, cells []record.Cell) error {
 	env := k.report.Environment
+	if s := k.report.Sides; len(s) > 0 {
+		env.Go, env.Libraries = s[side].Go, s[side].Libraries
+	}
 	// The two sides are told apart by their files, and the commit of the
 	// environment is that of the head.
 	env.Commit, env.Dirty = "", false

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -31,6 +32,7 @@ const (
 	wasteTag = "waste"    // one more allocation and one more byte for each message of rawws
 	bustTag  = "bust"     // does not build
 	oldTag   = "old"      // speaks an older control protocol
+	lackTag  = "lacking"  // does not know a field of this one
 	lessTag  = "less"     // has no rawws
 	nodeTag  = "nodeless" // has no worker for Node
 )
@@ -146,9 +148,10 @@ func makeRepository() (string, error) {
 			{"rawws/server.go", "func (s *Server) chat(m scenarios.Message) {", "var wasted *scenarios.Message\n\nfunc (s *Server) chat(m scenarios.Message) {\n\twasted = &scenarios.Message{Room: m.Room}"},
 		}},
 		{bustTag, [][3]string{{"rawws/server.go", "func textFrame(v any)", "var _ = nothing\n\nfunc textFrame(v any)"}}},
-		{oldTag, [][3]string{{"internal/worker/wire.go", "const Version = 1", "const Version = 0"}}},
+		{oldTag, [][3]string{{"internal/worker/wire.go", "const Version = 2", "const Version = 1"}}},
+		{lackTag, [][3]string{{"internal/worker/wire.go", "`json:\"addr,omitempty\"` // where", "`json:\"address,omitempty\"` // where"}}},
 		{lessTag, [][3]string{{"bench/stacks.go", `"rawws": {Path`, `"morse": {Path`}}},
-		{nodeTag, [][3]string{{"internal/worker/node/control.mjs", "const version = 1;", "const version = 0;"}}},
+		{nodeTag, [][3]string{{"internal/worker/node/control.mjs", "const version = 2;", "const version = 1;"}}},
 	} {
 		for _, e := range c.edits {
 			err = errors.Join(err, edit(dir, e[0], e[1], e[2]))
@@ -724,15 +727,158 @@ func TestToolchains(t *testing.T) {
 		{copied, "the base is built with " + version + " and the head with " + other},
 	} {
 		k := newChecker(&call{stderr: io.Discard})
-		if err := k.compareToolchains(bench.Build{Binary: self}, bench.Build{Binary: tt.head}); err != nil {
+		if err := k.describeSides(bench.Build{Binary: self}, bench.Build{Binary: tt.head}); err != nil {
 			t.Fatal(err)
 		}
 		if said := strings.Join(k.report.Notes, " "); (said == "") != (tt.want == "") || !strings.Contains(said, tt.want) {
 			t.Errorf("notes %q, want %q", said, tt.want)
 		}
 	}
-	if err := newChecker(&call{stderr: io.Discard}).compareToolchains(bench.Build{Binary: "check_test.go"}, bench.Build{Binary: self}); err == nil {
+	if err := newChecker(&call{stderr: io.Discard}).describeSides(bench.Build{Binary: "check_test.go"}, bench.Build{Binary: self}); err == nil {
 		t.Error("a file that is no program is no error")
+	}
+}
+
+// cloned returns a clone of the repository, and git in it.
+func cloned(t *testing.T) (dir string, do func(args ...string) string) {
+	t.Helper()
+	of := repository(t)
+	dir = filepath.Join(t.TempDir(), "clone")
+	if _, err := git(of, "clone", "--quiet", of, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir, func(args ...string) string {
+		t.Helper()
+		out, err := git(dir, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+}
+
+// TestInstrument says which programs are not that of the tree, as far as what go build
+// has noted tells it.
+func TestInstrument(t *testing.T) {
+	dir, do := cloned(t)
+	repo, err := checkout.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, waste := do("rev-parse", goodTag)[:12], do("rev-parse", wasteTag)[:12]
+	later, earlier := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	try := func(what string, i instrument, want string) {
+		t.Helper()
+		if why, err := i.old(t.Context(), repo); err != nil || (why == "") != (want == "") || !strings.Contains(why, want) {
+			t.Errorf("%s: %q, %v, want %q", what, why, err, want)
+		}
+	}
+	change := func(file, old, text string) {
+		t.Helper()
+		if err := edit(dir, file, old, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	try("no note", instrument{}, "")
+	try("the same commit", instrument{commit: good, built: earlier}, "")
+	try("another commit", instrument{commit: waste, built: later}, "this program was built from "+waste+" and the head is "+good)
+	try("a commit that is not here", instrument{commit: "0123456789ab", built: later}, "this program was built from 0123456789ab")
+	try("changes that are gone", instrument{commit: good, dirty: true, built: earlier}, "was changed after this program was built")
+
+	change("docs/check.md", "# Did a change", "# Has a change")
+	change("rawws/server_test.go", "package rawws", "// Of today.\npackage rawws")
+	try("changes that are no code", instrument{commit: good, built: earlier}, "")
+	do("commit", "--quiet", "--all", "--message", "no code")
+	try("a commit with the same code", instrument{commit: good, built: earlier}, "")
+
+	change("rawws/server.go", "func textFrame(v any)", "// Changed.\nfunc textFrame(v any)")
+	try("changes since", instrument{commit: good, built: later}, "without the changes to rawws/server.go")
+	try("older changes", instrument{commit: good, dirty: true, built: earlier}, "rawws/server.go was changed after this program was built")
+	try("the changes", instrument{commit: good, dirty: true, built: later}, "")
+	do("checkout", "--quiet", "rawws")
+	if err := os.WriteFile(filepath.Join(dir, "rawws/new.go"), []byte("package rawws\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	try("a new file", instrument{commit: good, built: later}, "without the changes to rawws/new.go")
+}
+
+// TestInstrumentTold has a check made by the program of an older commit. It ends
+// there: Go is given a flag that it does not know.
+func TestInstrumentTold(t *testing.T) {
+	dir, do := cloned(t)
+	program := filepath.Join(t.TempDir(), "compare")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=true", "-o", program, "./cmd/compare")
+	cmd.Dir, cmd.Env = dir, checkout.Environment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	check := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, append([]string{"check"}, args...)...)
+		cmd.Dir, cmd.Env = dir, append(checkout.Environment(), "GOFLAGS=-nonsense")
+		out, _ := cmd.CombinedOutput()
+		if status := cmd.ProcessState.ExitCode(); status != exitError || !strings.Contains(string(out), "does not build") {
+			t.Errorf("exit status %d: %s", status, out)
+		}
+		return string(out)
+	}
+	baseline, err := filepath.Abs("../../" + baselineName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := do("rev-parse", "HEAD")[:12]
+	modes := [][]string{{"-against", "HEAD"}, {"-baseline", baseline}}
+	for _, args := range modes {
+		if out := check(args...); strings.Contains(out, "this program was built") {
+			t.Errorf("%q: its own commit: %s", args, out)
+		}
+	}
+	do("checkout", "--quiet", wasteTag)
+	want := "this program was built from " + was + " and the head is " + do("rev-parse", "HEAD")[:12]
+	for _, args := range modes {
+		if out := check(args...); !strings.Contains(out, want) || !strings.Contains(out, "go build -o bin/compare ./cmd/compare") {
+			t.Errorf("%q: lacks %q: %s", args, want, out)
+		}
+	}
+}
+
+// TestSides tells of both sides what they are made of, and not of this program.
+func TestSides(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newChecker(&call{stderr: io.Discard})
+	k.report.Environment = record.Environment{Go: "go1.0", Libraries: map[string]string{"ws": "8.0.0", "github.com/gorilla/websocket": "v0.1.0"}}
+	roots := [2]string{t.TempDir(), t.TempDir()}
+	for i, version := range []string{"8.1.0", "8.2.0"} {
+		folder := filepath.Join(roots[i], "rawws/node/node_modules/ws")
+		err := errors.Join(os.MkdirAll(folder, 0o777), os.WriteFile(filepath.Join(folder, "package.json"), []byte(`{"version": "`+version+`"}`), 0o666))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.describeSides(bench.Build{Binary: self, Root: roots[0]}, bench.Build{Binary: self, Root: roots[1]}); err != nil {
+		t.Fatal(err)
+	}
+	k.compareLibraries()
+	if want := []string{"ws is 8.1.0 in the base and 8.2.0 in the head"}; !slices.Equal(k.report.Notes, want) {
+		t.Errorf("notes %q, want %q", k.report.Notes, want)
+	}
+	for i, s := range k.report.Sides {
+		if s.Go != runtime.Version() || s.Libraries["ws"] != []string{"8.1.0", "8.2.0"}[i] || s.Libraries["github.com/gorilla/websocket"] == "v0.1.0" {
+			t.Errorf("%+v", s)
+		}
+	}
+	// The files of both sides say it.
+	k.report.Sides[0].Go = "go1.25.0"
+	for i, want := range []string{"go: go1.25.0\n", "go: " + runtime.Version() + "\n"} {
+		var b strings.Builder
+		cell := record.Cell{Scenario: defaultScenario, Case: scenarios.Case{Name: "echo", Clients: 1}, Stack: "rawws", Round: 1,
+			Values: []record.Value{{Unit: "p50-sec", V: 1}}}
+		if err := k.text(&b, i, []record.Cell{cell}); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v, lacks %q: %s", err, want, b.String())
+		}
 	}
 }
 
@@ -747,7 +893,8 @@ func TestCheckBadInput(t *testing.T) {
 		{"an option for a ref", "-against --all", exitUsage, []string{`"--all" names no commit`}},
 		{"what is not HEAD", "-against ^HEAD", exitUsage, []string{`"^HEAD" names no commit`}},
 		{"a base that does not build", "-against " + bustTag, exitError, []string{"does not build", "undefined: nothing"}},
-		{"a base with an older protocol", "-against " + oldTag, exitError, []string{"cannot be measured with the harness of the head", "speaks control protocol 0, not 1"}},
+		{"a base with an older protocol", "-against " + oldTag, exitError, []string{"cannot be measured with the harness of the head", "speaks control protocol 1, not 2", "a commit that speaks control protocol 2"}},
+		{"a base without a field", "-against " + lackTag, exitError, []string{"cannot be measured with the harness of the head", `knows no field "addr"`, "check against a commit that does"}},
 		{"a base without the cell", "-against " + lessTag, exitError, []string{"has no such cell", `no program "rawws"`}},
 		{"no version", "-with github.com/gorilla/websocket", exitUsage, []string{"want MODULE@VERSION"}},
 		{"no module of ours", "-with example.com/nothing@v1.0.0", exitUsage, []string{"use no module example.com/nothing"}},
@@ -805,7 +952,7 @@ func TestCheckNodeBase(t *testing.T) {
 	}
 	unchanged(t, dir, func() {
 		status, _, stderr := compare(t, "check", "-against", nodeTag, "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
-		if status != exitError || !strings.Contains(stderr, "this worker speaks version 0") {
+		if status != exitError || !strings.Contains(stderr, "this worker speaks control protocol 1, not 2") {
 			t.Errorf("exit status %d, %s", status, stderr)
 		}
 	})
@@ -816,6 +963,54 @@ func TestCheckNodeBase(t *testing.T) {
 		}
 		sameConnect(t, r)
 	})
+}
+
+// TestCheckPackages is a head whose lock file asks for other packages than those that
+// are installed.
+func TestCheckPackages(t *testing.T) {
+	needNode(t)
+	dir, _ := cloned(t)
+	for _, folder := range []string{"rawws/node", "sio/node"} {
+		installed, err := filepath.Abs(filepath.Join("../..", folder, "node_modules"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := filepath.Join(dir, folder, "node_modules")
+		entries, err := os.ReadDir(installed)
+		if err = errors.Join(err, os.Mkdir(there, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if err := os.Symlink(filepath.Join(installed, e.Name()), filepath.Join(there, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const hidden = "rawws/node/node_modules/.package-lock.json"
+	data, err := os.ReadFile(filepath.Join("../..", hidden))
+	if err = errors.Join(err, os.Remove(filepath.Join(dir, hidden))); err != nil {
+		t.Fatal(err)
+	}
+	older := regexp.MustCompile(`("node_modules/ws": \{\s*"version": ")[^"]*`).ReplaceAll(data, []byte("${1}8.0.0"))
+	if err := os.WriteFile(filepath.Join(dir, hidden), older, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	status, stdout, stderr := compare(t, "check", "-against", "HEAD", "-stack", "rawws-node", "-case", "connect", "-pairs", "6")
+	if status != exitError || stdout != "" || !strings.Contains(stderr, "rawws/node: ws is installed in 8.0.0, and package-lock.json asks for ") || !strings.Contains(stderr, "run make node") {
+		t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// TestFoldersOf finds the npm packages of all stacks that need some.
+func TestFoldersOf(t *testing.T) {
+	for names, want := range map[string]string{
+		"rawws,sio": "", "rawws-node": "rawws/node", "sio-js": "sio/node", "rawws-node,sio-node": "rawws/node sio/node",
+	} {
+		if got := strings.Join(foldersOf(named(names, bench.Stacks())), " "); got != want {
+			t.Errorf("%s: %q, want %q", names, got, want)
+		}
+	}
 }
 
 // TestCheckDirty checks a tree with changes, staged ones and others.
@@ -840,6 +1035,31 @@ func TestCheckDirty(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCheckKept keeps a check inside the repository, which does not make the next one
+// that of a tree with changes.
+func TestCheckKept(t *testing.T) {
+	dir, _ := cloned(t)
+	t.Chdir(dir)
+	args := []string{"check", "-against", "HEAD", "-stack", "rawws", "-case", "connect", "-pairs", "6", "-out", "kept/here"}
+	status, stdout, stderr := compare(t, args...)
+	if status != exitOK || strings.Contains(stderr, "dirty") {
+		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
+	}
+	if files, err := os.ReadDir("kept/here"); err != nil || len(files) < 4 {
+		t.Errorf("kept: %v, %v", files, err)
+	}
+	t.Setenv("GOFLAGS", "-nonsense") // it ends where it would build
+	if _, _, stderr := compare(t, args...); strings.Contains(stderr, "dirty") || !strings.Contains(stderr, "does not build") {
+		t.Errorf("the next one: %s", stderr)
+	}
+	if err := os.WriteFile("kept/here/other.txt", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, stderr := compare(t, args...); !strings.Contains(stderr, "with the changes to kept/") {
+		t.Errorf("beside a file of another kind: %s", stderr)
+	}
 }
 
 // TestCheckOutside is a folder that is no repository.

@@ -22,8 +22,8 @@
 // Results go to standard output, progress and warnings to standard error. The
 // exit status is 0 if all went well, 1 after an error, 2 after a wrong use, 3
 // if compare check found a regression and 130 after an interrupt, or the end of the
-// terminal; what was measured until then is in the run's folder, or in the report
-// of a check.
+// terminal or of who reads what is printed; what was measured until then is in the
+// run's folder, or in the report of a check.
 package main
 
 import (
@@ -36,6 +36,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"wsvsio/bench"
@@ -56,6 +57,10 @@ func main() {
 	worker.RunIfChild(programs())
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop) })
+	// To write to nobody must not end this before it has tidied up. The signal
+	// itself says nothing: it comes of connections, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
@@ -63,15 +68,41 @@ func main() {
 	}
 	go func() {
 		<-signals
-		// Whoever reads what is printed may have ended by the same signal: to
-		// write to nobody must not end this before it has tidied up.
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		fmt.Fprintln(os.Stderr, "\nstopping when this is finished; once more ends it at once")
-		close(stop)
+		end()
 		<-signals
 		cancel()
 	}()
-	os.Exit(run(ctx, stop, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, stop, os.Args[1:], reader{os.Stdout, end}, reader{os.Stderr, end}))
+}
+
+// errUnread says that nobody reads any more what is printed.
+var errUnread = errors.New("nobody reads what is printed")
+
+// reader is who reads what is printed: a terminal, a file, or a program that may
+// end before this one, as head does and less.
+type reader struct {
+	file *os.File
+	gone func() // is called when there is nobody
+}
+
+// Write implements io.Writer.
+func (r reader) Write(b []byte) (int, error) {
+	n, err := r.file.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		r.gone()
+		err = errUnread
+	}
+	return n, err
+}
+
+// fileOf returns the file that is written to, if it is one.
+func fileOf(w io.Writer) (*os.File, bool) {
+	if r, ok := w.(reader); ok {
+		return r.file, true
+	}
+	f, ok := w.(*os.File)
+	return f, ok
 }
 
 // command is a sub-command.
@@ -202,6 +233,8 @@ func run(ctx context.Context, stop <-chan struct{}, args []string, stdout, stder
 	case errors.Is(err, errInterrupted) || ctx.Err() != nil:
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		return exitInterrupted
+	case errors.Is(err, errUnread):
+		return exitError // whoever has read enough need not be told
 	default:
 		fmt.Fprintf(stderr, "compare %s: %v\n", cmd.name, err)
 		return exitError

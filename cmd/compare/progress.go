@@ -31,7 +31,7 @@ type progress struct {
 
 func newProgress(w io.Writer, plan bench.Plan) *progress {
 	p := &progress{w: w, total: plan.Cells(), rounds: plan.Rounds, started: time.Now()}
-	if f, ok := w.(*os.File); ok {
+	if f, ok := fileOf(w); ok {
 		info, err := f.Stat()
 		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}

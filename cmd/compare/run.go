@@ -164,10 +164,10 @@ func (c *call) measure(m bench.Machine, plan bench.Plan, w *record.Writer, dir s
 	}
 	fmt.Fprintf(c.stderr, "The run is in %s; print it again: compare report %s\n", dir, dir)
 	switch err := errors.Join(err, readErr); {
+	case stopped:
+		return errors.Join(errInterrupted, err)
 	case err != nil:
 		return err
-	case stopped:
-		return errInterrupted
 	case failed > 0:
 		return fmt.Errorf("%w; cells that failed, see above: %d", errFailed, failed)
 	}

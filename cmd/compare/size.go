@@ -106,7 +106,7 @@ func (c *call) given() map[string]bool {
 // terminalWidth returns how many columns there are to write to: those of the
 // terminal, those that COLUMNS says, or what the pairs take.
 func terminalWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := fileOf(w); ok {
 		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 			return int(size.Col)
 		}

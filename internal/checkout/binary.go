@@ -3,7 +3,6 @@ package checkout
 import (
 	"cmp"
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,15 +26,6 @@ func binary(ctx context.Context, root, out string, flags ...string) error {
 	args := slices.Concat([]string{"build", "-trimpath", "-buildvcs=false"}, flags, []string{"-o", out, worker})
 	_, err := run(ctx, root, "go", args...)
 	return err
-}
-
-// GoVersion returns the version of Go that a program was built with: "go1.26.0".
-func GoVersion(program string) (string, error) {
-	info, err := buildinfo.ReadFile(program)
-	if err != nil {
-		return "", fmt.Errorf("look what built it: %w", err)
-	}
-	return info.GoVersion, nil
 }
 
 // ErrModule is wrapped by the error for a module that was asked for wrongly:

@@ -153,6 +153,38 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestSafe reads a repository of another user where a variable of git lets it, and takes
+// no other setting from there.
+func TestSafe(t *testing.T) {
+	_, root := newRepository(t, "")
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+	if _, err := Open(t.Context(), root); err == nil || !strings.Contains(err.Error(), "safe.directory") {
+		t.Skipf("git reads it, or does not say what to do: %v", err)
+	}
+	for name, env := range map[string]map[string]string{
+		"by number": {
+			"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "core.bare", "GIT_CONFIG_VALUE_0": "true",
+			"GIT_CONFIG_KEY_1": "Safe.Directory", "GIT_CONFIG_VALUE_1": root,
+		},
+		"as git -c has it":       {"GIT_CONFIG_PARAMETERS": "'core.bare'='true' 'safe.directory'='" + root + "'"},
+		"as an older git has it": {"GIT_CONFIG_PARAMETERS": "'safe.directory=*'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range env {
+				t.Setenv(key, value)
+			}
+			r, err := Open(t.Context(), root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// In a bare one there are no changes to look for.
+			if files, err := r.Changes(t.Context()); err != nil || len(files) > 0 {
+				t.Errorf("%q, %v", files, err)
+			}
+		})
+	}
+}
+
 func TestChanges(t *testing.T) {
 	r, root := newRepository(t, "")
 	// That is for status as a user reads it.
@@ -166,6 +198,18 @@ func TestChanges(t *testing.T) {
 	files, err := r.Changes(t.Context())
 	if want := []string{"file", "new name"}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("%q, %v, want %q", files, err, want)
+	}
+	// A folder that is new with what does not count, and one with more.
+	for _, name := range []string{"made/a", "mixed/a", "mixed/b"} {
+		put(t, "", root, name)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(root, link); err != nil {
+		t.Fatal(err)
+	}
+	files, err = r.Changes(t.Context(), filepath.Join(root, "made/a"), filepath.Join(link, "mixed/a"), filepath.Join(root, "new name"), filepath.Join(t.TempDir(), "outside"))
+	if want := []string{"file", "mixed/"}; err != nil || !slices.Equal(files, want) {
+		t.Errorf("but for some: %q, %v, want %q", files, err, want)
 	}
 }
 
@@ -265,21 +309,75 @@ func TestHalfMade(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends the context before, and leaves nothing.
+// TestInterrupted ends the context before, and while git makes the worktree, and leaves
+// nothing.
 func TestInterrupted(t *testing.T) {
 	r, root := newRepository(t, "")
 	c, err := r.Resolve(t.Context(), "HEAD")
 	if err != nil {
 		t.Fatal(err)
 	}
+	try := func(when string, ctx context.Context) {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "tree")
+		if w, err := r.Checkout(ctx, c, dir); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %+v, %v", when, w, err)
+		}
+		if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
+			t.Errorf("%s: left behind: %s", when, list)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is still there: %v", when, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	dir := filepath.Join(t.TempDir(), "tree")
-	if w, err := r.Checkout(ctx, c, dir); !errors.Is(err, context.Canceled) {
-		t.Errorf("%+v, %v", w, err)
+	try("before", ctx)
+
+	// A git that has made it, and does not end before the context has.
+	own, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if list := git(t, root, "worktree", "list"); strings.Count(list, "\n") != 0 {
-		t.Errorf("left behind: %s", list)
+	bin := t.TempDir()
+	made, ended := filepath.Join(bin, "made"), filepath.Join(bin, "ended")
+	for _, name := range []string{made, ended} {
+		if err := syscall.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, "#!/bin/sh\n'"+own+"' \"$@\" || exit\ncase \" $* \" in *' worktree add '*) echo > '"+made+"'; cat '"+ended+"' ;; esac\n", bin, "git")
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		os.ReadFile(made) // until it is there
+		cancel()
+		os.WriteFile(ended, nil, 0)
+	}()
+	try("while it is made", ctx)
+}
+
+// TestRemoveFails says what is left to do where a worktree cannot be removed.
+func TestRemoveFails(t *testing.T) {
+	r, root := newRepository(t, "")
+	c, err := r.Resolve(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := r.Checkout(t.Context(), c, filepath.Join(t.TempDir(), "tree"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := root + ".gone"
+	if err := os.Rename(root, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Remove(); err == nil || !strings.Contains(err.Error(), w.dir) || !strings.Contains(err.Error(), "git worktree prune") {
+		t.Error(err)
+	}
+	if err := errors.Join(os.Rename(gone, root), w.Remove()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -287,7 +385,9 @@ func TestInterrupted(t *testing.T) {
 // npm install them.
 func TestPackages(t *testing.T) {
 	r, root := newRepository(t, "")
+	const hidden = "rawws/node/node_modules/.package-lock.json"
 	put(t, "1", root, "rawws/node/node_modules/ws/index.js")
+	put(t, "{}", root, hidden)
 	bin := t.TempDir()
 	put(t, "#!/bin/sh\nmkdir node_modules && echo \"$@\" > node_modules/installed\n", bin, "npm")
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
@@ -319,6 +419,12 @@ func TestPackages(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/ws/index.js")); err != nil || string(text) != "1" || len(problems) > 0 {
 		t.Errorf("equal lock files: %q, %v, %v", text, err, problems)
 	}
+	put(t, `{"packages": {"node_modules/ws": {"version": "8.0.0"}}}`, root, hidden)
+	w, problems = try()
+	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/installed")); err != nil || !strings.HasPrefix(string(text), "ci ") || len(problems) > 0 {
+		t.Errorf("equal lock files, and others installed: %q, %v, %v", text, err, problems)
+	}
+	put(t, "{}", root, hidden)
 	put(t, "{\"other\": 1}", root, "rawws/node/package-lock.json")
 	w, problems = try()
 	if text, err := os.ReadFile(filepath.Join(w.Root, "rawws/node/node_modules/installed")); err != nil || !strings.HasPrefix(string(text), "ci ") || len(problems) > 0 {
@@ -327,6 +433,31 @@ func TestPackages(t *testing.T) {
 	put(t, "#!/bin/sh\necho no such package >&2\nexit 1\n", bin, "npm")
 	if _, problems = try(); len(problems) != 1 || !strings.Contains(problems[0].Error(), "no such package") {
 		t.Errorf("npm fails: %v", problems)
+	}
+}
+
+// TestInstalled holds what is installed against the lock file.
+func TestInstalled(t *testing.T) {
+	lock := func(packages string) string { return `{"lockfileVersion": 3, "packages": {` + packages + `}}` }
+	const ws, redis = `"node_modules/ws": {"version": "8.1.0"}`, `"node_modules/redis/node_modules/x": {"version": "1.0.0"}`
+	for _, tt := range []struct{ name, lock, installed, want string }{
+		{"the same", lock(`"": {"name": "chat"}, ` + ws + "," + redis), lock(redis + "," + ws), ""},
+		{"an older one", lock(ws), lock(`"node_modules/ws": {"version": "8.0.0"}`), "ws is installed in 8.0.0, and package-lock.json asks for 8.1.0"},
+		{"none", lock(ws + "," + redis), lock(ws), "redis/node_modules/x is not installed"},
+		{"one too many", lock(ws), lock(ws + "," + redis), "redis/node_modules/x is installed, and not in package-lock.json"},
+		{"one for another system", lock(ws + `,"node_modules/bufferutil": {"version": "4.0.0", "optional": true}`), lock(ws), ""},
+		{"not by npm", lock(ws), "", "find out which packages are installed"},
+		{"no lock file", "{", lock(ws), "package-lock.json"},
+	} {
+		root := t.TempDir()
+		put(t, tt.lock, root, "a/node/package-lock.json")
+		if tt.installed != "" {
+			put(t, tt.installed, root, "a/node/node_modules/.package-lock.json")
+		}
+		err := Installed(root, "a/node")
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || err != nil && tt.lock != "{" && !strings.Contains(err.Error(), "run make node") {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
 	}
 }
 
@@ -370,18 +501,11 @@ func TestWith(t *testing.T) {
 	if err != nil || len(changes) > 0 {
 		t.Errorf("the present version: %v, %v", changes, err)
 	}
-	version, err := GoVersion(out)
-	if err != nil {
-		t.Error(err)
-	}
-	if want, err := run(t.Context(), "../..", "go", "env", "GOVERSION"); err != nil || strings.TrimSpace(want) != version {
-		t.Errorf("built with %q, want %q, %v", version, want, err)
+	if info, err := buildinfo.ReadFile(out); err != nil || info.Path != "wsvsio/cmd/compare" {
+		t.Errorf("built: %v, %v", info, err)
 	}
 	if after, err := os.ReadFile("../../go.mod"); err != nil || string(after) != string(before) {
 		t.Errorf("go.mod has changed: %v", err)
-	}
-	if _, err := GoVersion("checkout_test.go"); err == nil {
-		t.Error("a file that is no program has been built")
 	}
 }
 

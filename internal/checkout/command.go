@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -23,14 +25,47 @@ var foreign = []string{
 }
 
 // Environment is that of a command that is to find the repository of its working
-// directory, whatever repository the variables of this process name. No workspace is
-// in it: one around the repository would hold for one side of a comparison alone.
+// directory, whatever repository the variables of this process name. Of the settings in
+// these it has which repositories of other users may be read: a container of a CI says
+// so there. No workspace is in it: one around the repository would hold for one side of
+// a comparison alone.
 func Environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(foreign, name)
+		return slices.Contains(foreign, name) || strings.HasPrefix(name, "GIT_CONFIG_KEY_") || strings.HasPrefix(name, "GIT_CONFIG_VALUE_")
 	})
-	return append(env, "GOWORK=off", "GIT_TERMINAL_PROMPT=0")
+	env = append(env, "GOWORK=off", "GIT_TERMINAL_PROMPT=0")
+	safe := safeDirectories()
+	for i, dir := range safe {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, safeDirectory), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, dir))
+	}
+	if len(safe) > 0 {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(safe)))
+	}
+	return env
+}
+
+// safeDirectory is the setting of git that says which repositories of other users may
+// be read.
+const safeDirectory = "safe.directory"
+
+// parameter finds that setting in GIT_CONFIG_PARAMETERS, as git -c writes it there, or
+// an older git.
+var parameter = regexp.MustCompile(`(?i)'safe\.directory(?:'='|=)([^']*)'`)
+
+// safeDirectories are the values that the variables of this process have for it.
+func safeDirectories() []string {
+	var found []string
+	n, _ := strconv.Atoi(os.Getenv("GIT_CONFIG_COUNT")) // none if it is not set
+	for i := range n {
+		if strings.EqualFold(os.Getenv(fmt.Sprintf("GIT_CONFIG_KEY_%d", i)), safeDirectory) {
+			found = append(found, os.Getenv(fmt.Sprintf("GIT_CONFIG_VALUE_%d", i)))
+		}
+	}
+	for _, m := range parameter.FindAllStringSubmatch(os.Getenv("GIT_CONFIG_PARAMETERS"), -1) {
+		found = append(found, m[1])
+	}
+	return found
 }
 
 // mostOutput is how much of what a command says is quoted, in bytes.

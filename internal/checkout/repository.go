@@ -1,13 +1,13 @@
 package checkout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,11 +85,18 @@ func (r *Repository) shallow(ctx context.Context) bool {
 }
 
 // Changes returns the files that are not as in HEAD, those that git does not
-// know among them.
-func (r *Repository) Changes(ctx context.Context) ([]string, error) {
+// know among them, but for some that do not count.
+func (r *Repository) Changes(ctx context.Context, except ...string) ([]string, error) {
+	args := []string{"--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", "."}
+	for _, name := range except {
+		// Git refuses what is outside.
+		if name, ok := within(r.root, name); ok {
+			args = append(args, ":(exclude,literal)"+filepath.ToSlash(name))
+		}
+	}
 	// Without the first option git would write the index anew, and without
 	// --untracked-files a user's settings would say which files are told.
-	text, err := run(ctx, r.root, "git", "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal", "--", ".")
+	text, err := run(ctx, r.root, "git", args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for changes: %w", err)
 	}
@@ -100,6 +107,71 @@ func (r *Repository) Changes(ctx context.Context) ([]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// within returns what a file is called in a folder, if it is in there.
+func within(folder, name string) (string, bool) {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return "", false
+	}
+	if name, err = filepath.Abs(name); err != nil {
+		return "", false
+	}
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	// The file need not be there yet.
+	if real, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(real, filepath.Base(name))
+	}
+	rel, err := filepath.Rel(folder, name)
+	return rel, err == nil && filepath.IsLocal(rel)
+}
+
+// code are the files that programs are built from.
+var code = []string{"*.go", ":(exclude)*_test.go", "go.mod", "go.sum"}
+
+// SameCode reports whether two commits make the same programs. Of one that is not
+// in the clone it is not known, and told as if they did not.
+func (r *Repository) SameCode(ctx context.Context, a, b string) (bool, error) {
+	args := append([]string{"diff", "--quiet", "--no-ext-diff", a, b, "--"}, code...)
+	_, err := run(ctx, r.root, "git", args...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Edited returns the files with code that are not as in HEAD, and which file with
+// code was written last, and when.
+func (r *Repository) Edited(ctx context.Context) (files []string, last string, at time.Time, err error) {
+	list := func(args ...string) ([]string, error) {
+		text, err := run(ctx, r.root, "git", slices.Concat([]string{"--no-optional-locks"}, args, []string{"--"}, code)...)
+		if err != nil {
+			return nil, fmt.Errorf("look for code: %w", err)
+		}
+		return strings.FieldsFunc(text, func(c rune) bool { return c == 0 }), nil
+	}
+	entries, err := list("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+	if err != nil {
+		return nil, "", at, err
+	}
+	for _, e := range entries {
+		files = append(files, e[min(len(e), 3):])
+	}
+	all, err := list("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		return nil, "", at, err
+	}
+	for _, name := range all {
+		// What is deleted was not written.
+		if info, err := os.Stat(filepath.Join(r.root, name)); err == nil && info.ModTime().After(at) {
+			last, at = name, info.ModTime()
+		}
+	}
+	return files, last, at, nil
 }
 
 // Worktree is a commit that is checked out in a folder of its own.
@@ -138,11 +210,18 @@ func (r *Repository) Checkout(ctx context.Context, c Commit, dir string) (*Workt
 // Remove removes the worktree, half made or whole. It does not end with the
 // context of what made it: after an interrupt is when it is needed.
 func (w *Worktree) Remove() error {
+	if err := w.remove(); err != nil {
+		return fmt.Errorf("remove the worktree in %s: %w; once that folder is gone, git worktree prune has git forget it", w.dir, err)
+	}
+	return nil
+}
+
+func (w *Worktree) remove() error {
 	ctx, cancel := context.WithTimeout(context.Background(), tidyLimit)
 	defer cancel()
 	list, err := run(ctx, w.repo.root, "git", "worktree", "list", "--porcelain")
 	if err != nil {
-		return fmt.Errorf("remove the worktree in %s: %w", w.dir, err)
+		return err
 	}
 	if known(list, w.dir) {
 		// Twice: one that was being made is locked, too.
@@ -153,10 +232,10 @@ func (w *Worktree) Remove() error {
 	// Git does not take what it has only begun for a worktree: its folder goes,
 	// and then git forgets it.
 	if err := os.RemoveAll(w.dir); err != nil {
-		return fmt.Errorf("remove the worktree: %w", err)
+		return err
 	}
 	if _, err := run(ctx, w.repo.root, "git", "worktree", "remove", "--force", "--force", w.dir); err != nil && known(list, w.dir) {
-		return fmt.Errorf("remove the worktree: %w", err)
+		return err
 	}
 	return nil
 }
@@ -172,38 +251,4 @@ func known(list, dir string) bool {
 		}
 	}
 	return false
-}
-
-// nodeFolders are those that have npm packages of their own.
-var nodeFolders = []string{"rawws/node", "sio/node"}
-
-// Packages gives a worktree the npm packages that it asks for: those of the
-// tree that is checked out where the two lock files are equal, or else
-// installed. It returns what could not be done, folder by folder, with the
-// error of the context.
-func (w *Worktree) Packages(ctx context.Context) (problems []error, err error) {
-	for _, folder := range nodeFolders {
-		there := filepath.Join(w.Root, filepath.FromSlash(folder))
-		lock, err := os.ReadFile(filepath.Join(there, "package-lock.json"))
-		if err != nil {
-			continue // nothing to install: the programs may do without, or are not there
-		}
-		here := filepath.Join(w.repo.root, filepath.FromSlash(folder))
-		own, err := os.ReadFile(filepath.Join(here, "package-lock.json"))
-		installed := filepath.Join(here, "node_modules")
-		if _, missing := os.Stat(installed); err == nil && missing == nil && bytes.Equal(lock, own) {
-			if err := os.Symlink(installed, filepath.Join(there, "node_modules")); err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", folder, err))
-			}
-			continue
-		}
-		_, err = run(ctx, there, "npm", "ci", "--no-audit", "--no-fund", "--silent")
-		if ctx.Err() != nil {
-			return problems, ctx.Err()
-		}
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", folder, err))
-		}
-	}
-	return problems, nil
 }

@@ -802,7 +802,7 @@ func nodeChat(t *testing.T) string {
 			t.Errorf("node: %v: %s", err, &stderr)
 		}
 	})
-	fmt.Fprintf(stdin, `{"id":1,"cmd":"start","args":{"protocol":1,"role":"server","program":%q,"addr":"127.0.0.1:0"}}`+"\n", program)
+	fmt.Fprintf(stdin, `{"id":1,"cmd":"start","args":{"protocol":2,"role":"server","program":%q,"addr":"127.0.0.1:0"}}`+"\n", program)
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
 		t.Fatalf("node: %v: %s", err, &stderr)

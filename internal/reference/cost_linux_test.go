@@ -312,7 +312,7 @@ func TestChild(t *testing.T) {
 	if err := c.serve(strings.NewReader(strings.Join(lines, "\n")+"\n"), &out); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`"protocol":1`, "connect comes first", "connect comes first", "no window", `unknown command \"dance\"`,
+	want := []string{fmt.Sprintf(`"protocol":%d`, worker.Version), "connect comes first", "connect comes first", "no window", `unknown command \"dance\"`,
 		`"result":{}`, `"result":{}`, `"result":{}`, `"delivered":6`, `"result":{}`}
 	got := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(got) != len(want) {

@@ -31,6 +31,7 @@ type Report struct {
 	Pairs       int                `json:"pairs,omitempty"` // of a screening
 	Seed        uint64             `json:"seed,omitempty"`
 	Environment record.Environment `json:"environment,omitzero"`
+	Sides       []Side             `json:"sides,omitempty"` // base and head, where they are two builds
 
 	Findings []Finding `json:"findings"`
 
@@ -44,6 +45,12 @@ type Report struct {
 	// Partial is why the check ended before everything was measured, "" if it
 	// was: "interrupted".
 	Partial string `json:"partial,omitempty"`
+}
+
+// Side is what a side is made of. The environment is that of what measures both.
+type Side struct {
+	Go        string            `json:"go"`
+	Libraries map[string]string `json:"libraries,omitempty"` // name to version
 }
 
 // Decide sets the answer: what the findings give, but not that there is no

@@ -163,6 +163,9 @@ func (c *child) do(r request) (any, error) {
 	switch r.Cmd {
 	case "start":
 		var s Start
+		if err := r.version(); err != nil {
+			return nil, err
+		}
 		if err := r.into(&s); err != nil {
 			return nil, err
 		}
@@ -239,9 +242,6 @@ func (c *child) do(r request) (any, error) {
 
 // start sets the worker up for its role.
 func (c *child) start(s Start) (Started, error) {
-	if s.Protocol != Version {
-		return Started{}, fmt.Errorf("this worker speaks control protocol %d, not %d", Version, s.Protocol)
-	}
 	if c.role != "" {
 		return Started{}, fmt.Errorf("this worker was started before, as a %s", c.role)
 	}
@@ -280,7 +280,7 @@ func (c *child) start(s Start) (Started, error) {
 
 // listen starts the server and returns its address.
 func (c *child) listen(s Start) (string, error) {
-	chat, err := c.program.NewServer(s.Config)
+	chat, err := c.program.NewServer(s.Config.WithDefaults())
 	if err != nil {
 		return "", fmt.Errorf("server: %w", err)
 	}

@@ -2,7 +2,7 @@
 // generator into a process of its own behind a control pipe.
 //
 // The process is this binary again (see Main) or Node with node/worker.mjs.
-// Both speak the same control protocol, version 1: one JSON object a line,
+// Both speak the same control protocol, version 2: one JSON object a line,
 // requests on standard input, answers and events on standard output. Standard
 // error is free for the program; its tail is quoted when something fails.
 //
@@ -14,15 +14,16 @@
 //	← {"id":1,"error":"what went wrong"}
 //
 // The first request is start. A worker that does not speak the version asked
-// for answers with an error that names its own, and so does one that is given a
-// field that it does not know, in any request: it is of another commit, and would
-// do something else than it was asked for.
+// for answers with an error that names its own, and one that is given a field that
+// it does not know, in any request, with one that names the field: it is of another
+// commit, and would do something else than it was asked for. A ServerConfig has
+// what differs from Defaults; the worker fills in the others.
 //
-//	start {"protocol":1,"role":"server","program":"rawws","addr":"127.0.0.1:0","config":ServerConfig}
-//	      {"protocol":1,"role":"clients","program":"rawws"}
-//	      {"protocol":1,"role":"clients","program":"browser","browser":"ws://127.0.0.1:9222/devtools/browser/…","packages":"/…/sio/node"}
-//	      {"protocol":1,"role":"load","program":"engine.io4"}
-//	   →  {"protocol":1,"pid":17,"runtime":"go1.26.8","addr":"127.0.0.1:41234"}
+//	start {"protocol":2,"role":"server","program":"rawws","addr":"127.0.0.1:0","config":ServerConfig}
+//	      {"protocol":2,"role":"clients","program":"rawws"}
+//	      {"protocol":2,"role":"clients","program":"browser","browser":"ws://127.0.0.1:9222/devtools/browser/…","packages":"/…/sio/node"}
+//	      {"protocol":2,"role":"load","program":"engine.io4"}
+//	   →  {"protocol":2,"pid":17,"runtime":"go1.26.8","addr":"127.0.0.1:41234"}
 //	usage {}  →  Usage of package scenarios
 //	stop  {}  →  {}, after a graceful shutdown; the process then exits with 0
 //

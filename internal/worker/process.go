@@ -61,10 +61,13 @@ type Process struct {
 const startLimit = 20 * time.Second
 
 // ErrVersion is wrapped by the errors of New and Call for a worker that speaks
-// another version of the control protocol, or does not know a field of the
-// request, as that of another commit may. It says so itself, in words: an old one
-// knows no more.
+// another version of the control protocol, as that of another commit may. It says so
+// itself, in words: an old one knows no more.
 var ErrVersion = errors.New("another version of the control protocol")
+
+// ErrField is ErrVersion for a worker that speaks this version and does not know a
+// field of the request, which it names.
+var ErrField = fmt.Errorf("%w, without a field of this one", ErrVersion)
 
 // New starts a worker. It is killed when the context ends, and by the system
 // when this process dies.
@@ -216,6 +219,8 @@ func (p *Process) Call(ctx context.Context, cmd string, args, result any) error 
 		return fmt.Errorf("%s: no answer to %s: %w%s", p.spec.Name, cmd, ctx.Err(), p.stderr.Quote("stderr"))
 	}
 	switch {
+	case strings.Contains(r.Error, unknownField):
+		return fmt.Errorf("%w: %s: %s", ErrField, p.spec.Name, r.Error)
 	case strings.Contains(r.Error, "control protocol"):
 		return fmt.Errorf("%w: %s: %s", ErrVersion, p.spec.Name, r.Error)
 	case r.Error != "":

@@ -71,8 +71,8 @@ func TestWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.String() != string(want) {
-		t.Errorf("the control protocol is not that of %s: raise Version when the meaning of an existing field changes, or one is gone "+
-			"(a new one is refused by a worker that does not know it), and write the file anew: go test ./internal/worker -run TestWire -update\n%s", golden, b.String())
+		t.Errorf("the control protocol is not that of %s: raise Version when a field has another meaning or is gone, and when there is a new one in "+
+			"reply, Started or Usage, which would be read as zero of a worker without it (a new one in a request is refused by a worker that does not know it), and write the file anew: go test ./internal/worker -run TestWire -update\n%s", golden, b.String())
 	}
 }
 
@@ -90,7 +90,7 @@ func TestUnknownField(t *testing.T) {
 		{"send", object{"client": 1, "message": object{"hue": 1}}},
 	} {
 		err := p.Call(t.Context(), tt.cmd, tt.args, nil)
-		if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), `"hue"`) {
+		if !errors.Is(err, ErrField) || !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), `"hue"`) {
 			t.Errorf("%s %v: %v", tt.cmd, tt.args, err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestNodeFields(t *testing.T) {
 	}
 	p := mustStart(t, Spec{Name: "clients", Argv: []string{node, "node/worker.mjs"}, Start: Start{Role: Clients, Program: program}})
 	type object = map[string]any
-	if err := p.Call(t.Context(), "dial", object{"client": 1, "config": object{"name": "ann", "reconnect": object{"hue": 1}}}, nil); !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "hue") {
+	if err := p.Call(t.Context(), "dial", object{"client": 1, "config": object{"name": "ann", "reconnect": object{"hue": 1}}}, nil); !errors.Is(err, ErrField) || !strings.Contains(err.Error(), `"hue"`) {
 		t.Errorf("a field that it does not know: %v", err)
 	}
 	err = p.Call(t.Context(), "dial", ClientArgs{Client: 1, Config: scenarios.DialConfig{Name: "ann", Reconnect: &scenarios.Reconnect{Retries: 1}}}, nil)

@@ -2,10 +2,14 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -27,13 +31,16 @@ func misbehave(cfg scenarios.ServerConfig) (scenarios.Server, error) {
 	case "babble":
 		fmt.Println("this is not JSON")
 	}
-	return quiet{hang: cfg.Node == "linger"}, nil
+	return quiet{cfg: cfg, hang: cfg.Node == "linger"}, nil
 }
 
-// quiet is a chat that says nothing.
-type quiet struct{ hang bool }
+// quiet is a chat that says nothing but how it is set up.
+type quiet struct {
+	cfg  scenarios.ServerConfig
+	hang bool
+}
 
-func (quiet) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+func (q quiet) ServeHTTP(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(q.cfg) }
 
 func (q quiet) Shutdown(ctx context.Context) error {
 	if q.hang {
@@ -211,11 +218,47 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
+// TestDefaults has workers fill in what they are not told, in Go and in Node.
+func TestDefaults(t *testing.T) {
+	told := scenarios.ServerConfig{Node: "a", Queue: 7, Behind: scenarios.Behind{Trusted: 1}}
+	program := filepath.Join(t.TempDir(), "server.mjs")
+	const chat = `import { createServer } from 'node:http';
+export function newServer(config) {
+  const http = createServer((req, res) => res.end(JSON.stringify(config)));
+  return { http, shutdown() { http.close(); } };
+}
+`
+	if err := os.WriteFile(program, []byte(chat), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	specs := []Spec{{Name: "Go", Start: Start{Program: "test"}}}
+	if node, err := exec.LookPath("node"); err == nil {
+		specs = append(specs, Spec{Name: "Node", Argv: []string{node, "node/worker.mjs"}, Start: Start{Program: program}})
+	}
+	for _, spec := range specs {
+		spec.Start.Role, spec.Start.Addr, spec.Start.Config = Server, "127.0.0.1:0", told
+		p := mustStart(t, spec)
+		resp, err := http.Get("http://" + p.Started.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got scenarios.ServerConfig
+		err = json.NewDecoder(resp.Body).Decode(&got)
+		resp.Body.Close()
+		if want := told.WithDefaults(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", spec.Name, got, err, want)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	p := mustStart(t, server(""))
-	err := p.Call(t.Context(), "start", Start{Protocol: 99, Role: Server}, nil)
-	if want := fmt.Sprintf("control protocol %d, not 99", Version); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("error %v, want one with %q", err, want)
+	want := fmt.Sprintf("control protocol %d, not 99", Version)
+	for _, args := range []any{Start{Protocol: 99, Role: Server}, map[string]any{"protocol": 99, "hue": "blue"}} {
+		err := p.Call(t.Context(), "start", args, nil)
+		if !errors.Is(err, ErrVersion) || errors.Is(err, ErrField) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want one with %q", args, err, want)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import { startServer } from './server.mjs';
 import { watchUsage } from './usage.mjs';
 
 // version is that of the control protocol.
-const version = 1;
+const version = 2;
 
 const roles = { server: startServer, clients: startClients };
 
@@ -21,13 +21,7 @@ export function serve() {
   let started; // { told, commands, stop } of the role
 
   async function start(args) {
-    const { protocol, role } = args;
-    if (protocol !== version) {
-      throw new Error(
-        `asked for version ${protocol} of the control protocol, ` +
-          `this worker speaks version ${version}`,
-      );
-    }
+    const { role } = args;
     if (started) throw new Error('started already');
     if (!Object.hasOwn(roles, role)) {
       throw new Error(
@@ -45,13 +39,14 @@ export function serve() {
   function run(cmd, args) {
     const known = { ...started?.commands, ...commands };
     if (Object.hasOwn(known, cmd)) {
+      if (cmd === 'start') agree(args);
       // To pass over a field would be to do something else than was asked for.
       const allowed = cmd === 'start' ? fields.start : fields.client;
       const field = fields.unknown(args, allowed);
       if (field !== undefined) {
         throw new Error(
-          `this worker speaks version ${version} of the control protocol ` +
-            `as it was before there was a field ${field}`,
+          `${cmd}: this worker knows no field "${field}", ` +
+            `of control protocol ${version}`,
         );
       }
       return known[cmd](args);
@@ -77,6 +72,16 @@ export function serve() {
       answer({ id, error: error.message || String(error) });
     }
   });
+}
+
+// agree throws if a request to start is one of another version: of such a one
+// nobody knows what its fields mean.
+function agree({ protocol }) {
+  if (protocol !== version) {
+    throw new Error(
+      `this worker speaks control protocol ${version}, not ${protocol}`,
+    );
+  }
 }
 
 function answer(what, written) {

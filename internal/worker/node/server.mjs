@@ -2,10 +2,21 @@ import { once } from 'node:events';
 
 import { load } from './modules.mjs';
 
+// defaults are scenarios.Defaults: the values of what a request leaves out. A test
+// in Go holds both together.
+export const defaults = {
+  readLimit: 1_000_000,
+  queue: 256,
+  queueBytes: 4_000_000,
+  pingIntervalNs: 25e9,
+  pingTimeoutNs: 20e9,
+  writeTimeoutNs: 10e9,
+};
+
 // startServer has a chat server listen at addr, "host:port".
 export async function startServer({ program, addr, config = {} }) {
   const newServer = await load(program, 'newServer');
-  const { http, shutdown } = await newServer(config);
+  const { http, shutdown } = await newServer({ ...defaults, ...config });
   http.listen({ ...parse(addr), backlog: 4096 }); // Go takes what Linux gives
   await once(http, 'listening');
   const { address, family, port } = http.address();
