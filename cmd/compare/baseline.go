@@ -678,7 +678,7 @@ func (k *checker) hold(file string, older *regress.Baseline, times bool) error {
 			return fmt.Errorf("the ratios in %s are not known to be of this machine: %s; leave out -times, or %s", file, why, k.ratiosHere())
 		}
 		if stored = k.ofThisNode(older, stored, here); len(stored) == 0 {
-			return fmt.Errorf("%s holds no ratios of a stack that can be run here: leave out -times, or add them: compare baseline -times", file)
+			return fmt.Errorf("%s holds no ratios of a stack that can be run here, with this version of Node where it has one: leave out -times, or add them: compare baseline -times", file)
 		}
 	}
 	k.report.Base, k.report.Head = filepath.Base(file), headOf(k.report.Environment)
