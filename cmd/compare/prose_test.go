@@ -69,7 +69,7 @@ var settings = []setting{
 	{"exit status 3", mainFile, "exitRegression  = 3\n"},
 
 	// docs/check.md
-	{"less than 5 minutes on 2 cores", experimentFile, "checkSeconds     = 300"},
+	{"less than 5 minutes on 2 cores", experimentFile, "checkSeconds      = 300"},
 	{"exit status 0", mainFile, "exitOK          = 0\n"},
 	{"a shift of 20 %", judgeFile, "MostFinds = 0.20"},
 	{"Exit status 1", mainFile, "exitError       = 1\n"},
@@ -81,10 +81,10 @@ var settings = []setting{
 	{"(10 with Node)", "cmd/compare/check_measure.go", "n = max(minPairs, n/2)"},
 	{"to be called different it takes 10 % by the estimate", "internal/regress/baseline.go", "StoredShift = 0.10"},
 	{"an interval wholly beyond 5 %", judgeFile, "MinShift  = 0.05"},
-	{"at most 1 false alarm", experimentFile, "checkMaxFalse    = 1 "},
-	{"in 50)", experimentFile, "checkTrials      = 50"},
-	{"10 % and 20 % more CPU per message", experimentFile, `{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace},` + "\n" + `		{"slow-20", "20 % more CPU per message", 0.95,`},
-	{"found in 70 % and 95 % of 20 trials", experimentFile, "checkSlowTrials  = 20"},
+	{"at most 1 false alarm", experimentFile, "checkMaxFalse     = 1 "},
+	{"in 50)", experimentFile, "checkTrials       = 50"},
+	{"10 % and 20 % more CPU per message", experimentFile, `{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace, checkSlowTrials},` + "\n" + `		{"slow-20", "20 % more CPU per message", 0.95,`},
+	{"found in 70 % and 95 % of 20 trials", experimentFile, "checkSlowTrials   = 20"},
 	{"differs from one by 5 % or more", judgeFile, "MinShift  = 0.05"},
 	{"count from 5 points of a whole batch on", judgeFile, "MinShare  = 0.05"},
 	{"tested once at 5 %", judgeFile, "Alpha     = 0.05"},
