@@ -178,33 +178,30 @@ func (h *hearing) tryBoth(scenario, name, unit, one, other string) (a, b Figure,
 // who comes back.
 func nodeBackend(h *hearing) string {
 	cost := h.needRatio("broadcast", "steady", unitCPU, nodeSocketIO, nodePlain)
-	back := h.need("reconnect", "silent", nodeBack, unitBack)
+	h.need("reconnect", "silent", nodeBack, unitBack)
 	if !h.ok() {
 		return ""
 	}
 	h.citeRatio(cost, "server CPU per delivery")
-	h.cite(back, share(back.Median)+" come back")
 	h.reason = "Socket.IO takes " + fullTimes(cost) + " the CPU per delivery"
 	if memory, other, ok := h.tryBoth("broadcast", "idle", unitMemory, nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf(" and %s of memory for an idle client against %s", memory.Text, other.Text)
 	}
-	h.reason += fmt.Sprintf(". After a silence %s came back with Socket.IO", h.cameBack(back))
-	byHand := false
-	if f, ok := h.try("reconnect", "silent", plainBack, unitBack); ok {
-		h.cite(f, share(f.Median)+" come back, by hand in Go")
-		byHand = f.Min == 1
-		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", h.cameBack(f))
+	text, always := h.cameBack(nodeBack)
+	h.reason += fmt.Sprintf(". After silences %s came back with Socket.IO", text)
+	text, byHand := h.cameBack(plainBack)
+	if text != "" {
+		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", text)
 	}
-	if f, ok := h.try("reconnect", "silent", "rawws-node-reconnect", unitBack); ok {
-		h.cite(f, share(f.Median)+" come back")
-		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", h.cameBack(f))
+	if text, _ := h.cameBack("rawws-node-reconnect"); text != "" {
+		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", text)
 	}
 	if d, ok := h.difference(nodeSocketIO, nodePlain); ok {
 		h.reason += fmt.Sprintf("; at %s deliveries%s a second the difference is a tenth of a core", span(d, 1), sizeOf(d.Over.Full))
 	}
 	const needs = "; a plain WebSocket then needs reconnection with a heartbeat by hand"
 	choice := byCPU(cost)
-	switch always := back.Min == 1; {
+	switch {
 	case choice != chooseEither:
 		return choice
 	case always && byHand:
@@ -217,14 +214,29 @@ func nodeBackend(h *hearing) string {
 	return chooseEither
 }
 
-// cameBack says after how many faults of a case clients came back: "8 of 8". What
-// they lost is told of each fault, and so how many there were.
-func (h *hearing) cameBack(f Figure) string {
-	lost, ok := h.try(f.Scenario, f.Case, f.Stack, unitLostDown)
-	if !ok {
-		return share(f.Median)
+// cameBack says after how many silences the clients of a stack came back in all runs,
+// "8 of 8", and whether they always did; "" if none was measured. What they lost is
+// told of each silence, and so how many there were.
+func (h *hearing) cameBack(stack string) (text string, always bool) {
+	faults := make(map[int]int) // by run
+	for _, f := range h.m.All(Place{"reconnect", "silent", stack, unitLostDown}) {
+		faults[f.Run] = f.N
 	}
-	return fmt.Sprintf("%s of %d", digits(math.Round(f.Median*float64(lost.N))), lost.N)
+	back, all := 0.0, 0
+	for i, f := range h.m.All(Place{"reconnect", "silent", stack, unitBack}) {
+		h.cite(f, share(f.Median)+" come back")
+		always = (always || i == 0) && f.Min == 1
+		if n := faults[f.Run]; n > 0 {
+			back += math.Round(f.Median * float64(n))
+			all += n
+		} else {
+			text = share(f.Median)
+		}
+	}
+	if all > 0 {
+		text = fmt.Sprintf("%s of %d", digits(back), all)
+	}
+	return text, always
 }
 
 // highFanOut chooses by the CPU per delivery, on each runtime.

@@ -34,9 +34,13 @@ const leastShare = 0.75
 // be what fails it and not the machine.
 const ownFailures = 3
 
-// doubtShare is in which share of its pairs a cell of the head has to have a doubt
-// that the base has in none, to be a doubt of the check.
-const doubtShare = 0.25
+// In which share of its pairs, and in how many, a cell of the head has to have a
+// doubt that the base has in none, to be a doubt of the check. By chance alone fewer
+// than five are all on one side too often: the sign test has p < .05 from five on.
+const (
+	doubtShare  = 0.25
+	leastDoubts = 5
+)
 
 // patience is after how many failures a side is given up: with so many there
 // cannot be enough of the pairs any more.
@@ -350,7 +354,7 @@ func (k *checker) tellDoubts(c scenarios.Case, s scenarios.Stack, sides [2][]rec
 	}
 	for _, d := range all {
 		say := k.note
-		if d.n[0] == 0 && float64(d.n[1]) >= doubtShare*float64(pairs) {
+		if d.n[0] == 0 && d.n[1] >= leastDoubts && float64(d.n[1]) >= doubtShare*float64(pairs) {
 			say = k.doubt
 		}
 		say("%s on %s: %s: in %d of %d pairs of the base, %d of the head", c.Name, s.Name, d.text, d.n[0], pairs, d.n[1])

@@ -444,19 +444,21 @@ func TestPairUp(t *testing.T) {
 
 // TestCellDoubts tells the doubts of cells, and doubts where only the head has them.
 func TestCellDoubts(t *testing.T) {
-	const pairs = 20
 	for _, tt := range []struct {
-		base, head   int // in how many pairs
+		pairs        int
+		base, head   int // in how many of them
 		note, doubts string
 	}{
-		{0, 0, "", ""},
-		{0, 4, "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 4 of the head", ""},
-		{0, 5, "", "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 5 of the head"},
-		{1, 20, "case on x: the server refused 1 polls: in 1 of 20 pairs of the base, 20 of the head", ""},
-		{20, 0, "case on x: the server refused 1 polls: in 20 of 20 pairs of the base, 0 of the head", ""},
+		{20, 0, 0, "", ""},
+		{10, 0, 4, "case on x: the server refused 1 polls: in 0 of 10 pairs of the base, 4 of the head", ""},
+		{24, 0, 5, "case on x: the server refused 1 polls: in 0 of 24 pairs of the base, 5 of the head", ""},
+		{20, 0, 4, "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 4 of the head", ""},
+		{20, 0, 5, "", "case on x: the server refused 1 polls: in 0 of 20 pairs of the base, 5 of the head"},
+		{20, 1, 20, "case on x: the server refused 1 polls: in 1 of 20 pairs of the base, 20 of the head", ""},
+		{20, 20, 0, "case on x: the server refused 1 polls: in 20 of 20 pairs of the base, 0 of the head", ""},
 	} {
 		var sides [2][]record.Cell
-		for pair := 1; pair <= pairs; pair++ {
+		for pair := 1; pair <= tt.pairs; pair++ {
 			for i, n := range []int{tt.base, tt.head} {
 				cell := record.Cell{Round: pair, Values: []record.Value{{Unit: cpuUnit, V: 1}}}
 				if pair <= n {
@@ -466,12 +468,13 @@ func TestCellDoubts(t *testing.T) {
 				sides[i] = append(sides[i], cell)
 			}
 		}
-		c := newTrial(t, pairs)
-		c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, pairs)
+		c := newTrial(t, tt.pairs)
+		c.pairUp(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, sides, tt.pairs)
 		if notes, doubts := strings.Join(c.report.Notes, "; "), strings.Join(c.report.Doubts, "; "); notes != tt.note || doubts != tt.doubts {
 			t.Errorf("%d and %d: notes %q, doubts %q", tt.base, tt.head, notes, doubts)
 		}
 	}
+	const pairs = 20
 	c := newTrial(t, pairs)
 	late := []record.Cell{{Round: 1, Doubts: []string{"late at p50", "late at p99"}}}
 	if c.tellDoubts(scenarios.Case{Name: "case"}, scenarios.Stack{Name: "x"}, [2][]record.Cell{late, late}, pairs); len(c.report.Notes) != 2 {

@@ -69,7 +69,7 @@ func TestPageForAll(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	pagetest.Check(t, "small", []byte(page(t, "2026-11-25-go-alone", "2026-11-25-reconnect-defaults", "2026-11-27-fallback")))
+	pagetest.Check(t, "small", []byte(page(t, "2026-11-25-go-alone", "2026-11-28-reconnect-defaults", "2026-11-27-fallback")))
 }
 
 // TestPageOfFull has everything that the full profile measures, on every stack. It

@@ -83,6 +83,7 @@ var settings = []setting{
 	{"an interval wholly beyond 5 %", judgeFile, "MinShift  = 0.05"},
 	{"at most 1 false alarm", experimentFile, "checkMaxFalse     = 1 "},
 	{"in 50)", experimentFile, "checkTrials       = 50"},
+	{"(at most 1 in 20)", experimentFile, "checkBesideTrials = 20"},
 	{"10 % and 20 % more CPU per message", experimentFile, `{"slow-10", "10 % more CPU per message", 0.70, 1.10, slowPlace, checkSlowTrials},` + "\n" + `		{"slow-20", "20 % more CPU per message", 0.95,`},
 	{"found in 70 % and 95 % of 20 trials", experimentFile, "checkSlowTrials   = 20"},
 	{"differs from one by 5 % or more", judgeFile, "MinShift  = 0.05"},
