@@ -113,7 +113,7 @@ func TestRecordedAdvice(t *testing.T) {
 		"a Node backend: either; a plain WebSocket then needs reconnection with a heartbeat by hand",
 		"high fan-out: in Go a plain WebSocket, in Node either",
 		"many idle clients: a plain WebSocket",
-		"must not lose messages: store them outside of the chat server; for a short break socket.io 4 with recovery and retries, which may deliver twice",
+		"must not lose messages: store them outside of the chat server; for a short break a plain WebSocket with sessions that go on, by hand, or socket.io 4 with recovery and retries, which may deliver twice",
 		"several nodes behind a balancer: a plain WebSocket, or Socket.IO on websocket only, which gives up the fallback, or with sticky sessions (not go-socket.io)",
 	}
 	if !slices.Equal(got, want) {
