@@ -344,10 +344,10 @@ func TestArrows(t *testing.T) {
 		"internal/stats":      {},
 		"internal/streams":    {"scenarios"},
 		"internal/tail":       {},
-		"internal/trend":      {"internal/page", "internal/record", "internal/report"},
+		"internal/trend":      {"scenarios", "internal/page", "internal/record", "internal/report"},
 		"internal/wire":       {},
 		"internal/worker":     {"scenarios", "internal/load", "internal/tail"},
-		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/browser", "internal/daemon", "internal/floor", "internal/inpage", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
+		"bench":               {"scenarios", "scenarios/broadcast", "scenarios/fallback", "scenarios/proxy", "scenarios/reconnect", "rawws", "sio", "internal/bare", "internal/broker", "internal/browser", "internal/checkout", "internal/daemon", "internal/floor", "internal/inpage", "internal/load", "internal/netlab", "internal/record", "internal/streams", "internal/worker"},
 
 		"lessons":                            {"scenarios", "internal/capture", "internal/page", "internal/record", "internal/report"},
 		"lessons/exercise":                   {},
