@@ -86,7 +86,7 @@ func (k *checker) command() error {
 	scenario := f.String("scenario", defaultScenario, "scenarios to check, separated by commas")
 	caseList := f.String("case", "", "cases to check, separated by commas (default "+defaultCases+" of broadcast, steady and connect with Node; all that can be measured in pairs of another scenario)")
 	stack := f.String("stack", "", "stacks to check, separated by commas (default "+defaultStacks+" of broadcast, as far as this machine can run them; with -with the Go ones)")
-	pairs := f.Int("pairs", defaultPairs, fmt.Sprintf("pairs of the first batch; stacks with Node, which take longer, have half as many, and what fired has twice as many in the second; where nothing is given a case of many samples, such as connect, has %d", minPairs))
+	pairs := f.Int("pairs", defaultPairs, fmt.Sprintf("pairs of the first batch; stacks with Node, which take longer, have half as many, and what fired has twice as many in the second; where nothing is given a case of many samples, such as connect, has %d, and one that is too noisy up to %d times as many", minPairs, regress.Extends))
 	seed := f.Uint64("seed", 0, "seed of the order inside the pairs (default random)")
 	format := f.String("format", "table", "table, markdown or json (all pairs included)")
 	out := f.String("out", "", "folder for check.json, summary.md, base.txt and head.txt (for benchstat; confirm-base.txt and confirm-head.txt of what fired) and benchmark.json (for github-action-benchmark)")

@@ -106,9 +106,9 @@ func (k *checker) tellSpared() {
 func (k *checker) check(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack) error {
 	c, n := k.adapted(c, s)
 	k.tellStep("%s on %s, %d pairs", c.Name, s.Name, n)
-	found, err := k.batch(sc, c, s, n, 0)
-	if err != nil {
-		return err
+	found, n, ended := k.batch(sc, c, s, n, 0)
+	if ended != nil && !errors.Is(ended, errInterrupted) {
+		return ended
 	}
 	var findings []regress.Finding
 	fired := false
@@ -126,9 +126,11 @@ func (k *checker) check(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 		findings = append(findings, finding)
 	}
 	if fired {
-		k.tellStep("%s on %s: something fired; measuring it again", c.Name, s.Name)
 		var again map[string]figures
-		again, err = k.batch(sc, c, s, confirms*n, 1)
+		if ended == nil {
+			k.tellStep("%s on %s: something fired; measuring it again", c.Name, s.Name)
+			again, _, ended = k.batch(sc, c, s, confirms*n, 1)
+		}
 		for i := range findings {
 			if !findings[i].Fired() {
 				continue
@@ -142,7 +144,7 @@ func (k *checker) check(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 		}
 	}
 	k.report.Findings = append(k.report.Findings, findings...)
-	return err
+	return ended
 }
 
 // adapted is a case as a check measures it on a stack, and in how many pairs.
@@ -175,8 +177,56 @@ func judged(u regress.Unit, c scenarios.Case, s scenarios.Stack) bool {
 }
 
 // batch measures so many pairs of a case on a stack, for the first time or the
-// second (which is 1). It returns what both sides have of each unit.
-func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs, which int) (map[string]figures, error) {
+// second (which is 1), and more in the first where these are too noisy. It returns
+// what both sides have of each unit, and in how many pairs they were measured. If
+// it is interrupted in the first that is what there is by then, if it is enough for a test.
+func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs, which int) (map[string]figures, int, error) {
+	var sides [2][]record.Cell
+	n := 0
+	var err error
+	for {
+		err = k.rounds(sc, c, s, pairs, n, &sides)
+		if err != nil && !errors.Is(err, errInterrupted) {
+			return nil, n, err
+		}
+		if n += pairs; err != nil {
+			n = min(n, len(sides[0]), len(sides[1]))
+		}
+		if err != nil || which > 0 || n >= regress.Extends*pairs || !k.extends(c) || !noisy(c, s, sides) {
+			break
+		}
+		k.tellStep("%s on %s: too noisy; %d more pairs", c.Name, s.Name, pairs)
+	}
+	for i := range sides {
+		k.cells[which][i] = append(k.cells[which][i], sides[i]...)
+	}
+	if err != nil && (which > 0 || n < minPairs) {
+		return nil, n, err // half a batch confirms nothing
+	}
+	return k.pairUp(c, s, sides, n), n, err
+}
+
+// extends reports whether a first batch of a case may get more pairs than it was
+// meant to have: not where the user says how many there are, and not where a pair
+// lasts as long as timers say.
+func (k *checker) extends(c scenarios.Case) bool {
+	return !k.exactly && c.Timers == (scenarios.Timers{})
+}
+
+// noisy reports whether a figure that decides would not show what it should. It
+// looks at how far the pairs are apart, and not at which side is ahead: which way
+// the answer goes must not say whether more is measured.
+func noisy(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell) bool {
+	found := pair(sides).found
+	return slices.ContainsFunc(regress.Units, func(u regress.Unit) bool {
+		f, ok := found[u.Name]
+		return ok && u.Deciding && judged(u, c, s) && regress.TooNoisy(u, f.base, f.head)
+	})
+}
+
+// rounds measures so many pairs after those there are already, and adds their cells
+// to both sides.
+func (k *checker) rounds(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs, after int, sides *[2][]record.Cell) error {
 	plan := bench.Plan{
 		Parts:    []bench.Part{{Scenario: sc, Cases: []scenarios.Case{c}}},
 		Stacks:   []scenarios.Stack{onSide(s, baseSide), onSide(s, headSide)},
@@ -185,9 +235,8 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 		Patience: patience(pairs),
 	}
 	if err := plan.Check(); err != nil {
-		return nil, err
+		return err
 	}
-	var sides [2][]record.Cell
 	show := newProgress(k.stderr, plan)
 	err := bench.Run(k.ctx, k.machine, plan, k.stop, show.begin, func(cell record.Cell) error {
 		show.end(cell)
@@ -196,20 +245,15 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 			i = 1
 		}
 		cell.Stack = s.Name
+		cell.Round += after
 		sides[i] = append(sides[i], cell)
 		return nil
 	})
 	show.close()
 	if errors.Is(err, bench.ErrStopped) {
-		return nil, errInterrupted
+		return errInterrupted
 	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range sides {
-		k.cells[which][i] = append(k.cells[which][i], sides[i]...)
-	}
-	return k.pairUp(c, s, sides, pairs), nil
+	return err
 }
 
 // pairUp takes the figures of both sides from their cells. A pair of which one
@@ -217,10 +261,6 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 // is a head that fails, or has no figure of a unit, where the base does well. Times
 // of those who came back are no pair where these are not as many on both sides.
 func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.Cell, pairs int) map[string]figures {
-	bases := make(map[int]record.Cell)
-	for _, cell := range sides[0] {
-		bases[cell.Round] = cell
-	}
 	applies, unsupported := false, ""
 	failed, wrong := [2]int{}, [2]string{}
 	for i, cells := range sides {
@@ -238,37 +278,12 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		return nil
 	}
 	k.tellDoubts(c, s, sides, pairs)
-	found := make(map[string]figures)
-	lacks := make(map[string]int) // the head, in pairs in which the base has the figure
-	apart := make(map[string]int) // pairs in which both sides differ in the share that the figure is of
-	whole := 0
-	for _, head := range sides[1] {
-		base, ok := bases[head.Round]
-		if !ok || !base.Measured() || !head.Measured() {
-			continue
-		}
-		whole++
-		for _, u := range regress.Units {
-			b, inBase := figure(base, u)
-			h, inHead := figure(head, u)
-			if (inBase || inHead) && otherShare(base, head, u) {
-				apart[u.Name]++
-				continue
-			}
-			if inBase && !inHead {
-				lacks[u.Name]++
-			}
-			if !inBase || !inHead || u.Kind == regress.Paired && (b <= 0 || h <= 0) {
-				continue
-			}
-			f := found[u.Name]
-			found[u.Name] = figures{append(f.base, b), append(f.head, h)}
-		}
-	}
+	both := pair(sides)
+	found := both.found
 	fail := func(format string, args ...any) {
 		k.report.Failures = append(k.report.Failures, fmt.Sprintf("%s on %s: ", c.Name, s.Name)+fmt.Sprintf(format, args...))
 	}
-	enough := float64(whole) >= leastShare*float64(pairs)
+	enough := float64(both.whole) >= leastShare*float64(pairs)
 	for i, side := range []string{"base", "head"} {
 		switch {
 		case failed[i] == 0:
@@ -282,7 +297,7 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 	}
 	if !enough {
 		if failed[0]+failed[1] == 0 {
-			fail("only %d of %d pairs have figures on both sides", whole, pairs)
+			fail("only %d of %d pairs have figures on both sides", both.whole, pairs)
 		}
 		return nil
 	}
@@ -291,10 +306,10 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 			continue
 		}
 		title := record.UnitOf(u.Name).Title
-		if n := lacks[u.Name]; n >= ownFailures {
+		if n := both.lacks[u.Name]; n >= ownFailures {
 			fail("%s: the base has it in %d pairs in which the head does not", title, n)
 		}
-		if n := apart[u.Name]; n > 0 {
+		if n := both.apart[u.Name]; n > 0 {
 			why := fmt.Sprintf("%q is not the same on both sides, so that it would be of different clients", record.UnitOf(u.Among).Title)
 			if float64(len(found[u.Name].base)) >= leastShare*float64(pairs) {
 				k.note("%s on %s, %s: not compared in %d of %d pairs: %s", c.Name, s.Name, title, n, pairs, why)
@@ -305,6 +320,47 @@ func (k *checker) pairUp(c scenarios.Case, s scenarios.Stack, sides [2][]record.
 		}
 	}
 	return found
+}
+
+// paired are the figures of the pairs in which both sides were measured.
+type paired struct {
+	found map[string]figures
+	lacks map[string]int // pairs in which the base has a figure and the head has not
+	apart map[string]int // pairs in which both sides differ in the share that the figure is of
+	whole int            // pairs
+}
+
+// pair takes the figures of each unit from the cells of both sides.
+func pair(sides [2][]record.Cell) paired {
+	p := paired{make(map[string]figures), make(map[string]int), make(map[string]int), 0}
+	bases := make(map[int]record.Cell)
+	for _, cell := range sides[0] {
+		bases[cell.Round] = cell
+	}
+	for _, head := range sides[1] {
+		base, ok := bases[head.Round]
+		if !ok || !base.Measured() || !head.Measured() {
+			continue
+		}
+		p.whole++
+		for _, u := range regress.Units {
+			b, inBase := figure(base, u)
+			h, inHead := figure(head, u)
+			if (inBase || inHead) && otherShare(base, head, u) {
+				p.apart[u.Name]++
+				continue
+			}
+			if inBase && !inHead {
+				p.lacks[u.Name]++
+			}
+			if !inBase || !inHead || u.Kind == regress.Paired && (b <= 0 || h <= 0) {
+				continue
+			}
+			f := p.found[u.Name]
+			p.found[u.Name] = figures{append(f.base, b), append(f.head, h)}
+		}
+	}
+	return p
 }
 
 // tellNone says that a stack does not do a case. If both were asked for, what was

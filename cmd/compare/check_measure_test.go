@@ -264,6 +264,80 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+// TestMorePairs has figures that are too far apart: there are more pairs of them, not
+// without end, and none where the user says how many there are.
+func TestMorePairs(t *testing.T) {
+	const pairs = 10
+	wide := func(noise float64) scripted {
+		n := make(map[string]int)
+		return func(side string, rec scenarios.Recorder) error {
+			n[side]++
+			v := 1.0
+			if side == headSide {
+				v = 1 + noise*float64(n[side]%5-2)
+			}
+			rec.Value(cpuUnit, v)
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		noise   float64
+		exactly bool
+		timers  scenarios.Timers
+		want    int
+		outcome regress.Outcome
+	}{
+		{"quiet", 0.01, false, scenarios.Timers{}, pairs, regress.Same},
+		{"noisy", 0.13, false, scenarios.Timers{}, 2 * pairs, regress.Same},
+		{"hopeless", 0.3, false, scenarios.Timers{}, regress.Extends * pairs, regress.Noisy},
+		{"noisy, and so many were asked for", 0.13, true, scenarios.Timers{}, pairs, regress.Noisy},
+		{"noisy, and timers say how long it takes", 0.13, false, scenarios.Timers{Limit: 1}, pairs, regress.Noisy},
+	} {
+		c := newTrial(t, pairs)
+		c.exactly = tt.exactly
+		if err := c.check(wide(tt.noise), scenarios.Case{Name: "case", Clients: 1, Timers: tt.timers}, scenarios.Stack{Name: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		f := c.report.Findings[0]
+		rounds := make(map[int]bool)
+		for _, cell := range c.cells[0][1] {
+			rounds[cell.Round] = true
+		}
+		if n := len(f.Screen.Head); n != tt.want || len(rounds) != tt.want || f.Outcome != tt.outcome {
+			t.Errorf("%s: %d pairs, %d rounds, %s (would find %.2f)", tt.name, n, len(rounds), f.Outcome, f.Screen.Finds)
+		}
+	}
+}
+
+// TestStoppedFirst is ended in a first batch: what is enough for a test is told.
+func TestStoppedFirst(t *testing.T) {
+	const pairs = 20
+	for _, tt := range []struct{ after, want int }{{2*minPairs - 2, 0}, {2*minPairs + 3, minPairs + 1}} {
+		c, cells := newTrial(t, pairs), 0
+		err := c.run(func(side string, rec scenarios.Recorder) error {
+			if cells++; cells == tt.after {
+				close(c.stop)
+			}
+			rec.Value(cpuUnit, map[string]float64{baseSide: 1, headSide: 1.5}[side])
+			return nil
+		}, t.TempDir())
+		if !errors.Is(err, errInterrupted) || errors.Is(err, errRegression) || len(c.report.Failures) > 0 {
+			t.Errorf("after %d cells: %v, failures %q", tt.after, err, c.report.Failures)
+		}
+		n := 0
+		for _, f := range c.report.Findings {
+			n = len(f.Screen.Head)
+			if f.Outcome != regress.Unrepeated {
+				t.Errorf("after %d cells: %s", tt.after, f.Outcome)
+			}
+		}
+		if n != tt.want {
+			t.Errorf("after %d cells: %d pairs, want %d", tt.after, n, tt.want)
+		}
+	}
+}
+
 // TestRegressionStays has nothing that can be written, and nothing that can be
 // tidied up: the answer stays, and all of it is told.
 func TestRegressionStays(t *testing.T) {

@@ -15,7 +15,10 @@
 // batches fire four times in five (see [Finds]). Where it is above [MostFinds] the
 // figure is too noisy, and if it is a deciding one, so is the answer:
 // inconclusive. Latencies do not decide, for on a shared machine they are
-// largely the neighbours'; they can fire nevertheless. What decides is CPU per
+// largely the neighbours'; they can fire nevertheless. Before a first batch is judged
+// at all, and as long as a deciding figure in it is too noisy, it gets as many pairs
+// more as it had at first, up to [Extends] times as many; which side is ahead has no
+// part in that (see [TooNoisy]). What decides is CPU per
 // message, and how long a client takes to notice and to come back. Where none of
 // these is measured the answer is inconclusive if all other pairs are too noisy,
 // and wherever something fired whose second batch could not be measured.

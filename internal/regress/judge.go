@@ -18,6 +18,7 @@ const (
 	MinShare  = 0.05 // of shares: the difference, and not the ratio
 	MostFinds = 0.20
 	Confirms  = 2 // times the pairs of the first batch that the second has
+	Extends   = 3 // times its pairs that the first batch may have, where it is too noisy
 )
 
 // rule is that of each of the two batches.
@@ -363,6 +364,13 @@ func Judge(p Place, base, head []float64) (Finding, error) {
 		f.Outcome = Unconfirmed
 	}
 	return f, nil
+}
+
+// TooNoisy reports whether pairs are too few, or too far apart, for a shift of
+// MostFinds to be found. Which side is ahead has no part in it.
+func TooNoisy(u Unit, base, head []float64) bool {
+	b, err := u.batch(base, head, 1)
+	return err == nil && u.Kind != Shares && (b.Finds == 0 || b.Finds > MostFinds)
 }
 
 // Confirmed judges a figure that fired by a fresh batch, too.

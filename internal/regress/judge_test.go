@@ -28,16 +28,28 @@ func pairs(r *rand.Rand, n int, shift, noise float64) (base, head []float64) {
 	return base, head
 }
 
-// check does what a check does with one figure.
+// check does what a check does with one figure, in so many pairs.
 func check(t *testing.T, r *rand.Rand, n int, shift, noise float64) Finding {
 	t.Helper()
+	return checkUpTo(t, r, n, n, shift, noise)
+}
+
+// checkUpTo is check of a figure that decides: it takes more pairs where it is too
+// noisy, up to so many.
+func checkUpTo(t *testing.T, r *rand.Rand, n, most int, shift, noise float64) Finding {
+	t.Helper()
+	unit, _ := UnitOf(cpu)
 	base, head := pairs(r, n, shift, noise)
+	for first := n; n < most && TooNoisy(unit, base, head); n += first {
+		b, h := pairs(r, first, shift, noise)
+		base, head = append(base, b...), append(head, h...)
+	}
 	f, err := Judge(Place{"X", "rawws", cpu}, base, head)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if f.Fired() {
-		base, head = pairs(r, 2*n, shift, noise)
+		base, head = pairs(r, Confirms*n, shift, noise)
 		if err := f.Confirmed(base, head); err != nil {
 			t.Fatal(err)
 		}
@@ -45,19 +57,26 @@ func check(t *testing.T, r *rand.Rand, n int, shift, noise float64) Finding {
 	return f
 }
 
-// TestFalseAlarms compares two dozen equal figures in each of many checks: a
-// check is wrong if one of them is called worse.
+// TestFalseAlarms compares equal figures in each of many checks, as many as a check
+// has of the servers in Go, and of those in Node, which start with fewer pairs: a check
+// is wrong if one of them is called worse. Where they are too noisy there are more pairs.
 func TestFalseAlarms(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 9))
-	const checks, figures = 400, 24
-	for _, noise := range []float64{0.05, 0.11, 0.18} {
-		screened, wrong := 0, 0
+	const checks = 400
+	for _, tt := range []struct {
+		figures, pairs int
+		noise          float64
+	}{{24, 20, 0.05}, {24, 20, 0.11}, {24, 20, 0.18}, {8, 10, 0.18}, {8, 10, 0.26}, {8, 10, 0.40}} {
+		figures, noise, screened, wrong, silent := tt.figures, tt.noise, 0, 0, 0
 		for range checks {
 			fired, alarm := false, false
 			for range figures {
-				f := check(t, r, 20, 1, noise)
+				f := checkUpTo(t, r, tt.pairs, Extends*tt.pairs, 1, noise)
 				fired = fired || f.Fired()
 				alarm = alarm || f.Outcome == Worse
+				if f.Outcome == Noisy {
+					silent++
+				}
 			}
 			if fired {
 				screened++
@@ -66,7 +85,7 @@ func TestFalseAlarms(t *testing.T) {
 				wrong++
 			}
 		}
-		t.Logf("noise %.2f: screening fires in %d of %d checks, %d false alarms", noise, screened, checks, wrong)
+		t.Logf("noise %.2f: screening fires in %d of %d checks, %d false alarms, %d of %d figures too noisy", noise, screened, checks, wrong, silent, checks*figures)
 		if wrong > checks*2/100 {
 			t.Errorf("noise %.2f: %d of %d checks raise a false alarm", noise, wrong, checks)
 		}
@@ -95,6 +114,33 @@ func TestFindsShift(t *testing.T) {
 		if got := float64(n) / trials; got < tt.least {
 			t.Errorf("%.2fx is found %s in %.3f of the trials, want %.2f", tt.shift, tt.want, got, tt.least)
 		}
+	}
+}
+
+// TestTooNoisy asks how far pairs are apart, and not which side is ahead.
+func TestTooNoisy(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 9))
+	unit, _ := UnitOf(cpu)
+	noisy := 0
+	for range 200 {
+		base, head := pairs(r, 10, 1, 0.2)
+		got := TooNoisy(unit, base, head)
+		if got {
+			noisy++
+		}
+		if TooNoisy(unit, head, base) != got {
+			t.Fatalf("%v beside %v is too noisy on one of two sides", base, head)
+		}
+	}
+	if noisy < 20 || noisy > 180 {
+		t.Errorf("%d of 200 are too noisy: this shows nothing", noisy)
+	}
+	base, head := pairs(r, 5, 1, 0.01)
+	if !TooNoisy(unit, base, head) {
+		t.Error("five pairs are enough")
+	}
+	if base, head = pairs(r, 6, 1, 0.01); TooNoisy(unit, base, head) {
+		t.Error("six pairs that are nearly the same are too noisy")
 	}
 }
 

@@ -130,18 +130,21 @@ func (r *Report) sheets() []report.Sheet {
 
 	paired := report.Sheet{
 		Title: "measured in pairs",
-		Head:  []string{"case", "stack", "figure", "base", "head", "head / base", "95 % interval", "would find", "outcome"},
+		Head:  []string{"case", "stack", "figure", "base", "head", "head / base", "95 % interval", "pairs", "would find", "outcome"},
 		Texts: 3,
 	}
 	same, measured := make(map[Kind]int), make(map[Kind]bool)
 	for _, f := range r.Findings {
 		if f.Screen != nil {
 			measured[f.Kind] = true
-			finds := "-"
-			if b := f.Decides(); b.Finds > 0 {
+			b, finds, pairs := f.Decides(), "-", "-"
+			if b.Finds > 0 {
 				finds = fmt.Sprintf("%.0f %%", 100*b.Finds)
 			}
-			paired.Rows = append(paired.Rows, append(f.cells(), finds, string(f.Outcome)))
+			if f.Kind != Stored {
+				pairs = fmt.Sprint(len(b.Base))
+			}
+			paired.Rows = append(paired.Rows, append(f.cells(), pairs, finds, string(f.Outcome)))
 		} else if f.Outcome == Same {
 			same[f.Kind]++
 		}
