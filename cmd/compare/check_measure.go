@@ -36,7 +36,7 @@ const ownFailures = 3
 
 // In which share of its pairs, and in how many, a cell of the head has to have a
 // doubt that the base has in none, to be a doubt of the check. By chance alone fewer
-// than five are all on one side too often: the sign test has p < .05 from five on.
+// than five are all on one side too often: the one-sided sign test has p < .05 from five on.
 const (
 	doubtShare  = 0.25
 	leastDoubts = 5

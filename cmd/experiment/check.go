@@ -110,7 +110,8 @@ type checkTrial struct {
 type checkedCell struct {
 	regress.Place
 	Outcome regress.Outcome `json:"outcome"`
-	Ratio   float64         `json:"ratio,omitempty"` // of the first batch, head to base
+	Pairs   int             `json:"pairs,omitempty"` // of the first batch
+	Ratio   float64         `json:"ratio,omitempty"` // of it, head to base
 	P       float64         `json:"p,omitempty"`
 	Finds   float64         `json:"finds,omitempty"`
 	Again   float64         `json:"again,omitempty"` // ratio of the second batch, if there was one
@@ -434,10 +435,12 @@ func (s *site) try(c change) (checkTrial, error) {
 	for _, f := range r.Findings {
 		cell := checkedCell{Place: f.Place, Outcome: f.Outcome}
 		if f.Screen != nil {
-			cell.Ratio, cell.P, cell.Finds = f.Screen.Ratio, f.Screen.P, f.Screen.Finds
+			cell.Pairs, cell.Ratio, cell.P, cell.Finds = len(f.Screen.Base), f.Screen.Ratio, f.Screen.P, f.Screen.Finds
 		}
 		if f.Confirm != nil {
 			cell.Again = f.Confirm.Ratio
+		} else if f.Again != nil && f.Base > 0 {
+			cell.Again = f.Head / f.Base
 		}
 		// What is exact and the same says nothing.
 		if f.Screen != nil || f.Outcome != regress.Same {

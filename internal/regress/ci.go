@@ -116,7 +116,7 @@ func (r *Report) points() []point {
 			if b.Finds > 0 {
 				p.Extra += fmt.Sprintf(", 95 %% interval %s to %s", times(b.Low), times(b.High))
 			}
-			p.Range = spread(f.Unit, b.Head)
+			p.Range = f.spread(b.Head)
 		}
 		points = append(points, p)
 	}

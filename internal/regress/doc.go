@@ -40,5 +40,6 @@
 // side is among the other's; if only the head's vary the answer is inconclusive,
 // for the change may be why. Allocations are nearly exact: they differ if they are
 // apart by more than both limits of their [Unit], the absolute and the relative one,
-// which are above what a garbage collection in the window adds.
+// which are above what a garbage collection in the window adds, by the median of the
+// first batch and by that of a fresh one.
 package regress

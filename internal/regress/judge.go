@@ -180,6 +180,30 @@ type Finding struct {
 
 	Screen  *Batch `json:"screen,omitempty"`
 	Confirm *Batch `json:"confirm,omitempty"` // only if the first fired
+
+	// What was measured of a figure that is judged by its value or by limits, and once
+	// more of one that was beyond its limits.
+	Values *Values `json:"values,omitempty"`
+	Again  *Values `json:"again,omitempty"`
+}
+
+// Values are what both sides have in pairs, in order, with nothing tested.
+type Values struct {
+	Base []float64 `json:"base"`
+	Head []float64 `json:"head"`
+}
+
+// measured returns what both sides have in the batch that decides.
+func (f Finding) measured() (base, head []float64) {
+	switch b := f.Decides(); {
+	case b != nil:
+		return b.Base, b.Head
+	case f.Again != nil:
+		return f.Again.Base, f.Again.Head
+	case f.Values != nil:
+		return f.Values.Base, f.Values.Head
+	}
+	return nil, nil
 }
 
 // Decides returns the batch that decides: the second, if there is one.
@@ -191,8 +215,11 @@ func (f Finding) Decides() *Batch {
 }
 
 // Fired reports whether the screening fired, so that the figure has to be
-// measured again.
-func (f Finding) Fired() bool { return f.Screen != nil && f.Screen.Fired }
+// measured again. What is limited has then been beyond its limits in the median of
+// the pairs: a machine that is busy enough can make it so.
+func (f Finding) Fired() bool {
+	return f.Screen != nil && f.Screen.Fired || f.Kind == Limited && f.Values != nil && f.Outcome != Same
+}
 
 // Power of what Finds returns.
 const power = 0.80
@@ -327,6 +354,9 @@ func Judge(p Place, base, head []float64) (Finding, error) {
 		return f, fmt.Errorf("%v: %d figures of the base and %d of the head are no pairs", p, len(base), len(head))
 	}
 	f.Kind = unit.Kind
+	if (f.Kind == Exact || f.Kind == Limited) && len(base) >= stats.MinPairs {
+		f.Values = &Values{base, head}
+	}
 	switch unit.Kind {
 	case Exact:
 		f.Outcome = byValue(p.Unit, base, head)
@@ -376,6 +406,14 @@ func TooNoisy(u Unit, base, head []float64) bool {
 // Confirmed judges a figure that fired by a fresh batch, too.
 func (f *Finding) Confirmed(base, head []float64) error {
 	unit, _ := UnitOf(f.Unit)
+	if f.Kind == Limited {
+		f.Again = &Values{base, head}
+		f.Base, f.Head = unit.typical(base), unit.typical(head)
+		if unit.within(f.Base, f.Head) != f.Outcome {
+			f.Outcome = Unconfirmed
+		}
+		return nil
+	}
 	b, err := unit.batch(base, head, Confirms)
 	if err != nil {
 		return fmt.Errorf("%v: %w", f.Place, err)

@@ -386,6 +386,48 @@ func TestShares(t *testing.T) {
 }
 
 // TestSharesAlarm has clients come back with the same chance on both sides: as a
+// TestLimitTwice has allocations beyond their limits, which counts if they are once
+// more, to the same side.
+func TestLimitTwice(t *testing.T) {
+	many := func(v float64) []float64 { return slices.Repeat([]float64{v}, 20) }
+	for _, tt := range []struct {
+		name        string
+		head, again float64
+		fired       bool
+		want        Outcome
+	}{
+		{"the same", 10.1, 0, false, Same},
+		{"one more, twice", 11, 11, true, Worse},
+		{"one more, once", 11, 10, true, Unconfirmed},
+		{"one more, then one less", 11, 9, true, Unconfirmed},
+		{"one less, twice", 9, 9, true, Better},
+	} {
+		f, err := Judge(Place{"X", "rawws", "server-allocs/msg"}, many(10), many(tt.head))
+		if err != nil || f.Fired() != tt.fired {
+			t.Fatalf("%s: fired %t, %v", tt.name, f.Fired(), err)
+		}
+		if f.Fired() {
+			if err := f.Confirmed(many(10), many(tt.again)); err != nil {
+				t.Fatal(err)
+			}
+			if _, head := f.measured(); head[0] != tt.again || f.Head != tt.again {
+				t.Errorf("%s: %v, of %v", tt.name, f.Head, head)
+			}
+		}
+		if f.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, f.Outcome, tt.want)
+		}
+	}
+	f, err := Judge(Place{"X", "rawws", "server-allocs/msg"}, many(10), many(11))
+	if f.Unmeasured(); err != nil || AnswerOf([]Finding{f}) != Inconclusive {
+		t.Errorf("what could not be measured again: %v, %v", f.Outcome, err)
+	}
+	// A baseline has one figure, and is counted again by other means.
+	if f, err := Judge(Place{"X", "rawws", "server-allocs/msg"}, []float64{10}, []float64{11}); err != nil || f.Fired() || f.Outcome != Worse {
+		t.Errorf("against a stored figure: %+v, %v", f, err)
+	}
+}
+
 // difference it is called by mistake as seldom as others are.
 func TestSharesAlarm(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 9))

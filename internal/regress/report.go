@@ -118,9 +118,9 @@ func (r *Report) sheets() []report.Sheet {
 			}
 			row := append([]string{string(o)}, f.cells()...)
 			found.Rows = append(found.Rows, append(row, f.odds()))
-			if b := f.Decides(); b != nil {
+			if base, head := f.measured(); len(base) > 0 {
 				found.Notes = append(found.Notes, fmt.Sprintf("%s: base %s; head %s (least, quartiles, most of %d pairs)",
-					f.name(), spread(f.Unit, b.Base), spread(f.Unit, b.Head), len(b.Base)))
+					f.name(), f.spread(base), f.spread(head), len(base)))
 			}
 		}
 	}
@@ -201,16 +201,22 @@ func (f Finding) name() string {
 	return fmt.Sprintf("%s on %s, %s", shorter(f.Series), f.Stack, title(f.Unit))
 }
 
-// side is the figure of a side as it is shown. One that is judged by its value
-// has all its digits, and its range if it varies.
+// side is the figure of a side as it is shown, with its range if it is judged by
+// its value and varies.
 func (f Finding) side(median float64, span [2]float64) string {
-	switch {
-	case f.Kind != Exact && f.Kind != Limited:
-		return report.Figure(record.UnitOf(f.Unit).Quantity, median)
-	case span[0] < span[1]:
-		return fmt.Sprintf("%.10g to %.10g", span[0], span[1])
+	if span[0] < span[1] {
+		return f.show(span[0]) + " to " + f.show(span[1])
 	}
-	return fmt.Sprintf("%.10g", median)
+	return f.show(median)
+}
+
+// show is a figure as it is shown. One that is judged by its value, or by limits,
+// has all its digits.
+func (f Finding) show(v float64) string {
+	if f.Kind == Exact || f.Kind == Limited {
+		return fmt.Sprintf("%.10g", v)
+	}
+	return report.Figure(record.UnitOf(f.Unit).Quantity, v)
 }
 
 // odds are the p of both batches.
@@ -225,11 +231,11 @@ func (f Finding) odds() string {
 }
 
 // spread is a distribution in five figures.
-func spread(unit string, values []float64) string {
+func (f Finding) spread(values []float64) string {
 	s := slices.Sorted(slices.Values(values))
 	var parts []string
 	for _, q := range []float64{0, 0.25, 0.5, 0.75, 1} {
-		parts = append(parts, report.Figure(record.UnitOf(unit).Quantity, s[int(math.Round(q*float64(len(s)-1)))]))
+		parts = append(parts, f.show(s[int(math.Round(q*float64(len(s)-1)))]))
 	}
 	return strings.Join(parts, ", ")
 }
