@@ -219,6 +219,27 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
+// TestChanged says, too, that a baseline is now of another version of Go.
+func TestChanged(t *testing.T) {
+	of := func(version string, v float64) *regress.Baseline {
+		b := &regress.Baseline{Settings: regress.Settings{"go": version}}
+		b.Add(regress.Place{Series: "X", Stack: "rawws", Unit: "wire-down-B/msg"}, v)
+		return b
+	}
+	for _, tt := range []struct {
+		now  *regress.Baseline
+		want []string
+	}{
+		{of("go1.26.8", 212), []string{"as before: 1"}},
+		{of("go1.26.8", 213), []string{"as before: 0"}},
+		{of("go1.27.1", 212), []string{"as before: 1", "go is go1.27.1 now, and was go1.26.8: allocations and the sizes of programs are compared with no other"}},
+	} {
+		if got := changed(of("go1.26.8", 212), tt.now).Notes; !slices.Equal(got, tt.want) {
+			t.Errorf("notes %q, want %q", got, tt.want)
+		}
+	}
+}
+
 // onSomeRatios has ratios measured of one case, in as few rounds as a test of
 // them takes.
 func onSomeRatios(t *testing.T, rounds int) {

@@ -79,7 +79,7 @@ func (k *checker) command() error {
 	times := f.Bool("times", false, "with -baseline: measure the ratios of CPU and latency between stacks, too, which takes minutes")
 	strict := f.Bool("strict", false, "with -baseline: fail, too, if the file is out of date: figures are better, or not in it, or not compared because it is of another version of Go, or because something is not installed")
 	var libraries []string
-	f.Func("with", "`MODULE@VERSION` of a library to hold the present one against, in pairs; may be given several times", func(v string) error {
+	f.Func("with", "`MODULE@VERSION` of a library to hold the present one against, in pairs, or MODULE=FOLDER with its code; may be given several times", func(v string) error {
 		libraries = append(libraries, v)
 		return nil
 	})

@@ -446,6 +446,55 @@ func TestCheckOther(t *testing.T) {
 	})
 }
 
+// TestCheckFolder measures a library's own code, of which one copy allocates once more
+// for each message, beside another: what its maintainer asks of a change.
+func TestCheckFolder(t *testing.T) {
+	const library = "github.com/gorilla/websocket"
+	dir := repository(t)
+	cache, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", library).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := t.TempDir()
+	for _, name := range []string{"before", "after"} {
+		if err := os.CopyFS(filepath.Join(folders, name), os.DirFS(strings.TrimSpace(string(cache)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const reads = "func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {"
+	file := filepath.Join(folders, "after", "conn.go")
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(filepath.Dir(file), "conn.go", reads, "var wasted *[64]byte\n\n"+reads+"\n\twasted = new([64]byte)"); err != nil {
+		t.Fatal(err)
+	}
+	replace := exec.Command("go", "mod", "edit", "-replace="+library+"="+filepath.Join(folders, "before"))
+	replace.Dir = dir
+	if text, err := replace.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	defer git(dir, "checkout", "--quiet", "go.mod")
+	unchanged(t, dir, func() {
+		r, stdout, _ := held(t, t.TempDir(), "-with", library+"="+filepath.Join(folders, "after"), "-stack", "rawws", "-case", "echo", "-pairs", "6")
+		if worse := byValue(r, regress.Worse); r.Answer != regress.Regression || worse["server-allocs/msg"] < 0.9 {
+			t.Errorf("%s: worse are %v\n%s", r.Answer, worse, stdout)
+		}
+		words := strings.Join(strings.Fields(stdout), " ")
+		for _, want := range []string{"replaced by " + filepath.Join(folders, "before") + " => ", "with the changes to go.mod"} {
+			if !strings.Contains(words, want) {
+				t.Errorf("stdout lacks %q:\n%s", want, stdout)
+			}
+		}
+	})
+	unchanged(t, dir, func() {
+		status, _, stderr := compare(t, "check", "-with", library+"="+folders, "-stack", "rawws", "-case", "echo")
+		if status != exitUsage || !strings.Contains(stderr, "the folder holds no go.mod") {
+			t.Errorf("exit status %d: %s", status, stderr)
+		}
+	})
+}
+
 // TestCheckLess has a base that lacks one of the stacks that nobody has named: the
 // others are compared, and the answer is not that there is no regression.
 func TestCheckLess(t *testing.T) {

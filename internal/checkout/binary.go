@@ -3,6 +3,7 @@ package checkout
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,13 +37,44 @@ var ErrModule = errors.New("not a version of a library in use")
 // asked for or fetched, though it may exist.
 var ErrFetch = errors.New("it has to be in the module cache, or to be had from GOPROXY")
 
-// InUse returns an error if one of some libraries, each "module@version", is not
-// used by one of some packages of a module's folder, such as "./rawws".
+// subject takes apart what is asked for of a library: "module@version", or
+// "module=folder" for the code in a folder.
+func subject(l string) (name, version, folder string) {
+	i := strings.IndexAny(l, "@=")
+	switch {
+	case i < 0 || strings.HasPrefix(l, "-"):
+		return "", "", ""
+	case l[i] == '=':
+		return l[:i], "", l[i+1:]
+	}
+	return l[:i], l[i+1:], ""
+}
+
+// InUse returns an error if one of some libraries, each "module@version" or
+// "module=folder", is not used by one of some packages of a module's folder, such as
+// "./rawws", or if a folder does not hold the module.
 func InUse(ctx context.Context, root string, libraries, packages []string) error {
 	for _, l := range libraries {
-		name, version, ok := strings.Cut(l, "@")
-		if !ok || name == "" || version == "" || strings.HasPrefix(l, "-") {
-			return fmt.Errorf("%q: %w: want MODULE@VERSION", l, ErrModule)
+		name, version, folder := subject(l)
+		if name == "" || version == "" && folder == "" {
+			return fmt.Errorf("%q: %w: want MODULE@VERSION, or MODULE=FOLDER", l, ErrModule)
+		}
+		if folder == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err != nil {
+			return fmt.Errorf("%q: %w: the folder holds no go.mod: %w", l, ErrModule, err)
+		}
+		text, err := run(ctx, folder, "go", "mod", "edit", "-json")
+		if err != nil {
+			return fmt.Errorf("%q: %w", l, err)
+		}
+		var mod struct{ Module struct{ Path string } }
+		if err := json.Unmarshal([]byte(text), &mod); err != nil {
+			return fmt.Errorf("%q: read its go.mod: %w", l, err)
+		}
+		if mod.Module.Path != name {
+			return fmt.Errorf("%q: %w: the folder holds the module %s", l, ErrModule, mod.Module.Path)
 		}
 	}
 	used, err := modules(ctx, root, packages)
@@ -50,7 +82,7 @@ func InUse(ctx context.Context, root string, libraries, packages []string) error
 		return err
 	}
 	for _, l := range libraries {
-		if name, _, _ := strings.Cut(l, "@"); used[name] == "" {
+		if name, _, _ := subject(l); used[name] == "" {
 			return fmt.Errorf("%q: %w: the servers and clients that are measured use no module %s; they use %s",
 				l, ErrModule, name, strings.Join(slices.Sorted(maps.Keys(used)), ", "))
 		}
@@ -59,8 +91,8 @@ func InUse(ctx context.Context, root string, libraries, packages []string) error
 }
 
 // With builds the program of a module's folder with other versions of
-// libraries, each "module@version" and in use. Its go.mod stays as it is: a copy
-// in the folder dir is changed. It returns what is different, such as
+// libraries, each "module@version" or "module=folder", and in use. Its go.mod stays
+// as it is: a copy in the folder dir is changed. It returns what is different, such as
 // "github.com/gorilla/websocket v1.5.3 => v1.5.1".
 func With(ctx context.Context, root, dir, out string, libraries []string) (changes []string, err error) {
 	before, err := modules(ctx, root, []string{worker})
@@ -76,15 +108,34 @@ func With(ctx context.Context, root, dir, out string, libraries []string) (chang
 			return nil, fmt.Errorf("copy the list of modules: %w", err)
 		}
 	}
-	modfile := "-modfile=" + filepath.Join(dir, "with.mod")
-	if _, err := run(ctx, root, "go", append([]string{"get", modfile}, libraries...)...); err != nil {
-		switch {
-		case ctx.Err() != nil:
-			return nil, err
-		case missing(err.Error()):
-			return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	mod := filepath.Join(dir, "with.mod")
+	modfile := "-modfile=" + mod
+	edit, get := []string{"mod", "edit"}, []string{"get", modfile}
+	for _, l := range libraries {
+		name, _, folder := subject(l)
+		if folder == "" {
+			// Whatever it is replaced by is not that version.
+			edit, get = append(edit, "-dropreplace="+name), append(get, l)
+			continue
 		}
-		return nil, fmt.Errorf("%w: %w", ErrFetch, err)
+		if folder, err = filepath.Abs(folder); err != nil {
+			return nil, fmt.Errorf("%q: %w", l, err)
+		}
+		edit = append(edit, "-replace="+name+"="+folder)
+	}
+	if _, err := run(ctx, root, "go", append(edit, mod)...); err != nil {
+		return nil, err
+	}
+	if len(get) > 2 {
+		if _, err := run(ctx, root, "go", get...); err != nil {
+			switch {
+			case ctx.Err() != nil:
+				return nil, err
+			case missing(err.Error()):
+				return nil, fmt.Errorf("%w: %w", ErrModule, err)
+			}
+			return nil, fmt.Errorf("%w: %w", ErrFetch, err)
+		}
 	}
 	after, err := modules(ctx, root, []string{worker}, modfile)
 	if err != nil {
@@ -117,9 +168,10 @@ func missing(said string) bool {
 	return slices.ContainsFunc(absent, func(text string) bool { return strings.Contains(said, text) })
 }
 
-// modules are those that packages are built from, with their versions.
+// modules are those that packages are built from, with their versions, and what they
+// are replaced by.
 func modules(ctx context.Context, root string, packages []string, flags ...string) (map[string]string, error) {
-	args := append([]string{"list", "-mod=mod", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}"}, flags...)
+	args := append([]string{"list", "-mod=mod", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{with .Replace}} replaced by {{.Path}}{{with .Version}} {{.}}{{end}}{{end}}{{end}}{{end}}"}, flags...)
 	if len(flags) == 0 {
 		args[1] = "-mod=readonly"
 	}

@@ -469,7 +469,7 @@ const library = "github.com/gorilla/websocket"
 
 // TestInUse looks at what is asked for before anything is fetched.
 func TestInUse(t *testing.T) {
-	for _, bad := range []string{"", "x", "@v1", library, library + "@", "-x@v1", "example.com/none@v1.0.0",
+	for _, bad := range []string{"", "x", "@v1", library, library + "@", library + "=", "=x", "-x@v1", "example.com/none@v1.0.0",
 		"github.com/alicebob/miniredis/v2@v2.40.0", // the harness does
 	} {
 		if err := InUse(t.Context(), "../..", []string{library + "@v1.5.3", bad}, measured); !errors.Is(err, ErrModule) {
@@ -478,6 +478,19 @@ func TestInUse(t *testing.T) {
 	}
 	if err := InUse(t.Context(), "../..", []string{library + "@v1.5.3"}, measured); err != nil {
 		t.Error(err)
+	}
+	folder := t.TempDir()
+	if err := InUse(t.Context(), "../..", []string{library + "=" + folder}, measured); !errors.Is(err, ErrModule) || !strings.Contains(err.Error(), "holds no go.mod") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	for module, want := range map[string]string{"example.com/other": "the folder holds the module example.com/other", library: ""} {
+		if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module "+module+"\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		err := InUse(t.Context(), "../..", []string{library + "=" + folder}, measured)
+		if (err == nil) != (want == "") || err != nil && (!errors.Is(err, ErrModule) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("a folder with %s: %v", module, err)
+		}
 	}
 	const other = "github.com/googollee/go-socket.io@v1.7.0"
 	if err := InUse(t.Context(), "../..", []string{other}, measured[:1]); !errors.Is(err, ErrModule) || !strings.Contains(err.Error(), "use no module github.com/googollee/go-socket.io; they use ") || !strings.Contains(err.Error(), library) {
