@@ -62,6 +62,7 @@ var passages = map[string]passage{
 	"buffer":             {ws, ws, ws, poll, in, "", ""},
 	"http10":             {ws, ws, ws, poll, in, "", ""},
 	"strip-upgrade":      {"400", "400", poll, poll, in, "400", poll},
+	"strip-upgrade-tls":  {"400", "400", poll, poll, in, "400", poll},
 	"forbid-upgrade":     {"403", "403", poll, poll, in, "403", poll},
 	"swallow-down":       {"silence", "silence", poll, poll, in, "silence", poll},
 	"idle-cut":           {ws, ws, ws, poll, in, ws, ws},
@@ -73,9 +74,11 @@ var passages = map[string]passage{
 
 // except are cells that differ, by route and stack.
 var except = map[[2]string]string{
-	{"strip-upgrade", "rawws-node"}:         "426",
-	{"strip-upgrade", "rawws-node-browser"}: "426",
-	{"reverse", "sio-node-browser"}:         poll,
+	{"strip-upgrade", "rawws-node"}:             "426",
+	{"strip-upgrade", "rawws-node-browser"}:     "426",
+	{"strip-upgrade-tls", "rawws-node"}:         "426",
+	{"strip-upgrade-tls", "rawws-node-browser"}: "426",
+	{"reverse", "sio-node-browser"}:             poll,
 	// go-socket.io gives up polling as soon as it has answered the probe, whether
 	// that has arrived or not; Node goes on.
 	{"swallow-down", "sio-js-default"}: fails,

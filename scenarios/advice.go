@@ -28,10 +28,10 @@ type situation struct {
 func situations() []situation {
 	const broadcast = "compare -scenario broadcast"
 	return []situation{
-		{"browser clients behind unknown proxies", "compare -scenario proxy -case tls,strip-upgrade,forbid-upgrade,forward-denied,forward-denied-tls,balance-robin",
-			"By the paths that let only one of the two through, those over https and those over plain http by themselves. More for Socket.IO on Node in its default order: Socket.IO. " +
-				"More for a plain WebSocket: that. Else: either.", behindProxies},
-		{"a Go backend with Go or mobile clients (Socket.IO is go-socket.io 1.7 here)", broadcast + ",reconnect",
+		{"browser clients behind unknown proxies", "compare -scenario proxy -case tls,strip-upgrade,strip-upgrade-tls,forbid-upgrade,forward-denied,forward-denied-tls,balance-robin",
+			"By the paths that let only one of the two through and whose proxy is not the site's own, which can be set up otherwise; those over https and those over plain http by themselves. " +
+				"More for Socket.IO on Node in its default order: Socket.IO. More for a plain WebSocket: that. Else: either.", behindProxies},
+		{"a Go backend (Socket.IO is go-socket.io 1.7 here)", broadcast + ",reconnect",
 			byCPURule("steady") + " That go-socket.io is archived is told beside it and does not decide.", goBackend},
 		{"a Node backend", broadcast + ",reconnect",
 			byCPURule("steady") + " Where that leaves either, by who comes back after a silence: if all of Socket.IO's clients do and those of a plain WebSocket with a heartbeat by hand do not, or " +
@@ -107,16 +107,19 @@ func behindProxies(h *hearing) string {
 		}
 		return chooseEither
 	}
-	rescued, lost := len(secured(c.rescued)), len(secured(c.lost))
-	choice := "over plain http: " + by(len(c.rescued)-rescued, len(c.lost)-lost)
+	rescued, lost := others(c.rescued), others(c.lost)
+	choice := "over plain http: " + by(len(rescued)-len(secured(rescued)), len(lost)-len(secured(lost)))
 	if c.https > 0 {
-		choice = "over https: " + by(rescued, lost) + "; " + choice
+		choice = "over https: " + by(len(secured(rescued)), len(secured(lost))) + "; " + choice
 	}
-	h.reason = fmt.Sprintf("on %d of the %s that were tried only Socket.IO works", len(c.rescued), count(float64(c.paths), "path"))
+	h.reason = fmt.Sprintf("with clients in Node on %d of the %s that were tried only Socket.IO works", len(c.rescued), count(float64(c.paths), "path"))
 	if len(c.rescued) > 0 {
 		h.reason += ", by polling: " + c.scheme()
 	}
 	h.reason += ". A page on https can use https alone: " + c.tls() + ", and no proxy that looks into TLS was measured"
+	if len(others(c.rescued)) < len(c.rescued) {
+		h.reason += ". Where the proxy is yours, pass the upgrade on instead"
+	}
 	if b := h.cross(nodePlainPage, nodePage); b.paths > 0 {
 		h.reason += fmt.Sprintf("; with pages in Chromium only Socket.IO works on %d of %s", len(b.rescued), count(float64(b.paths), "path"))
 	}
@@ -191,7 +194,7 @@ func nodeBackend(h *hearing) string {
 	h.reason += fmt.Sprintf(". After silences %s came back with Socket.IO", text)
 	text, byHand := h.cameBack(plainBack)
 	if text != "" {
-		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured in Go)", text)
+		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured with a client in Go; a page cannot send pings, so that there it has to be messages)", text)
 	}
 	if text, _ := h.cameBack("rawws-node-reconnect"); text != "" {
 		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", text)
@@ -253,7 +256,7 @@ func highFanOut(h *hearing) string {
 		choice = onEach(choice, byCPU(node))
 		h.reason += " and " + fullTimes(node) + " in Node"
 	}
-	h.reason += fmt.Sprintf(" (%s times decide, if the whole interval is there)", digits(MuchCPU))
+	h.reason += fmt.Sprintf(" (what takes %s times or more, by the whole interval, is not chosen)", digits(MuchCPU))
 	if own, other, ok := h.tryBoth("broadcast", "saturation", unitRate, goPlain, goSocketIO); ok {
 		h.reason += fmt.Sprintf("; saturated, a server in Go delivers %s with a plain WebSocket, which writes at once what has queued up, and %s with Socket.IO", own.Text, other.Text)
 	}
@@ -372,7 +375,7 @@ func noLoss(h *hearing) string {
 		}
 		switch restart, n := most(k.stack, "restart"); {
 		case restart > 0:
-			restarts = append(restarts, fmt.Sprintf("%s %s", digits(restart), k.what))
+			restarts = append(restarts, fmt.Sprintf("%s %s", count(restart, "message"), k.what))
 		case n > 0 && lost == 0:
 			lasting = append(lasting, choice)
 		}
@@ -393,7 +396,7 @@ func noLoss(h *hearing) string {
 		parts = append(parts, "a single fault took "+strings.Join(took, " and "))
 	}
 	if len(restarts) > 0 {
-		parts = append(parts, "a restart of the server took up to "+strings.Join(restarts, " and ")+" (it was away for different times, so that these cannot be compared)")
+		parts = append(parts, "a restart of the server lost up to "+strings.Join(restarts, " and ")+" (it was away for different times, so that these cannot be compared)")
 	}
 	for i := range parts[1:] {
 		parts[i+1] = upper(parts[i+1])
@@ -418,7 +421,18 @@ func severalNodes(h *hearing) string {
 	}
 	h.cite(plain, share(plain.Median)+" work")
 	h.cite(sio, share(sio.Median)+" work")
-	h.reason = fmt.Sprintf("in turn over two nodes %s of the clients of a plain WebSocket work, of Socket.IO's %s in its default order", share(plain.Median), share(sio.Median))
+	least, most := sio.Median, sio.Median
+	for _, name := range []string{"nginx-robin", "haproxy-robin"} {
+		if f, ok := h.try("proxy", name, nodeDefault, unitWorks); ok {
+			h.cite(f, share(f.Median)+" work")
+			least, most = min(least, f.Median), max(most, f.Median)
+		}
+	}
+	works := share(least)
+	if most > least {
+		works += " to " + share(most) + ", by the balancer,"
+	}
+	h.reason = fmt.Sprintf("in turn over two nodes %s of the clients of a plain WebSocket work, of Socket.IO's %s in its default order", share(plain.Median), works)
 	only, sticky := false, false
 	if f, ok := h.try("proxy", "balance-robin", nodeSocketIO, unitWorks); ok {
 		h.cite(f, share(f.Median)+" work")
@@ -551,7 +565,7 @@ func interval(d Difference) string {
 
 // perCore is how many deliveries cost a second of CPU.
 func perCore(h *hearing, plain, sio string) BreakEven {
-	b, r := h.ofACore(plain, sio, 1)
+	b, r := h.ofACore("fan-out", plain, sio, 1)
 	b.What = "deliveries" + sizeOf(r.Over.Full) + " for a second of CPU, at the low rate of fan-out (a price, not a capacity)"
 	if b.Plain != "" {
 		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
@@ -566,22 +580,24 @@ const (
 	everySecs = 60
 )
 
-// usersPerCore is the same in users.
+// usersPerCore is how many users a core serves, by what a delivery costs in a room of
+// as many.
 func usersPerCore(h *hearing, plain, sio string) BreakEven {
 	const deliveries = float64(roomSize) / everySecs // to a user, a second
-	b, _ := h.ofACore(plain, sio, deliveries)
-	b.What = fmt.Sprintf("the same in users, worked out and not tried, in rooms of %d in which each says something every %d s", roomSize, everySecs)
+	b, r := h.ofACore("steady", plain, sio, deliveries)
+	b.What = fmt.Sprintf("users for a core, worked out and not tried, in rooms of %d in which each says something every %d s", roomSize, everySecs)
 	if b.Plain != "" {
-		b.Reason = fmt.Sprintf("the row above over %s deliveries a second to each", digits(deliveries))
+		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery in steady, to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO, over %s deliveries a second to each",
+			clientsOf(r.Under.Full), r.Under.Text, fullTimes(r), digits(deliveries))
 	}
 	return b
 }
 
-// ofACore is how many of so many deliveries each cost a second of CPU; without
+// ofACore is how many of so many deliveries each cost a second of CPU in a case; without
 // figures it says what is missing. The other side is worked out by the ratio inside
 // rounds, which is the one that the tables have.
-func (h *hearing) ofACore(plain, sio string, deliveries float64) (BreakEven, Ratio) {
-	r := h.needRatio("broadcast", "fan-out", unitCPU, sio, plain)
+func (h *hearing) ofACore(name, plain, sio string, deliveries float64) (BreakEven, Ratio) {
+	r := h.needRatio("broadcast", name, unitCPU, sio, plain)
 	if !h.ok() || r.Under.Median <= 0 || r.Estimate <= 0 {
 		return BreakEven{Reason: h.lacks()}, r
 	}

@@ -26,7 +26,7 @@ func FactsOf(name string) (PathFacts, bool) {
 		"swallow-down", "idle-cut", "nginx", "nginx-upgrade", "nginx-buffering", "nginx-idle",
 		"haproxy-http", "haproxy-tcp", "haproxy-idle":
 		return PathFacts{Yours: true}, true
-	case "tls":
+	case "tls", "strip-upgrade-tls":
 		return PathFacts{Secure: true, Yours: true}, true
 	case "forward-denied-tls":
 		return PathFacts{Secure: true, Denies: true}, true

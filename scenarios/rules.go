@@ -600,6 +600,16 @@ func secured(names []string) (list []string) {
 	return list
 }
 
+// others returns those of some paths whose proxy is not the site's own.
+func others(names []string) (list []string) {
+	for _, name := range names {
+		if !factsOf(name).Yours {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 // scheme says by what the rescued paths are dialled, and whose they are.
 func (c crossing) scheme() string {
 	yours, denied := 0, 0
@@ -613,7 +623,7 @@ func (c crossing) scheme() string {
 	}
 	text := "all over plain http"
 	if n := len(secured(c.rescued)); n > 0 {
-		text = fmt.Sprintf("%d over plain http", len(c.rescued)-n)
+		text = fmt.Sprintf("%d over plain http and %d over https", len(c.rescued)-n, n)
 	}
 	if yours > 0 {
 		text += fmt.Sprintf(", %d of them a reverse proxy that you set up yourself", yours)
@@ -629,7 +639,11 @@ func (c crossing) tls() string {
 	if c.https == 0 {
 		return "no path over https was measured"
 	}
-	return fmt.Sprintf("of %s over https both work on %d and neither on %d", count(float64(c.https), "path"), c.both, c.neither)
+	text := fmt.Sprintf("of %s over https both work on %d and neither on %d", count(float64(c.https), "path"), c.both, c.neither)
+	if n := len(secured(c.rescued)); n > 0 {
+		text = fmt.Sprintf("of %s over https both work on %d, neither on %d and only Socket.IO on %d", count(float64(c.https), "path"), c.both, c.neither, n)
+	}
+	return text
 }
 
 // proxies decides on the paths that let only one of the two through.
@@ -641,7 +655,7 @@ func proxies(h *hearing) {
 		return
 	}
 	node := h.cross(nodePlain, nodeDefault)
-	text := fmt.Sprintf("of %s a plain WebSocket fails on %d, and Socket.IO in its default order gets through %d of these over polling",
+	text := fmt.Sprintf("of %s a plain WebSocket fails on %d, and Socket.IO on Node in its default order gets through %d of these over polling",
 		count(float64(node.paths), "path"), node.shut, len(node.rescued))
 	if len(node.rescued) > 0 {
 		text += ": " + node.scheme()
@@ -778,7 +792,7 @@ func fallback(h *hearing) {
 			absent = append(absent, t.name)
 		}
 	}
-	text := fmt.Sprintf("in its default order it works in %d of %d ways to lose the WebSocket", n, all)
+	text := fmt.Sprintf("on Node, in its default order, it works in %d of %d ways to lose the WebSocket", n, all)
 	if !reconnects {
 		text += " (with reconnection, which is on by default, switched off)"
 	}
@@ -875,7 +889,7 @@ func reconnect(h *hearing) {
 	if f, ok := h.m.Label(Place{"reconnect", "silent", goPlain, labelNever}); ok {
 		if _, limit, ok := strings.Cut(f.Text, "within "); ok {
 			if d, err := time.ParseDuration(limit); err == nil {
-				within = fmt.Sprintf(" within %s s", digits(d.Seconds()))
+				within = fmt.Sprintf(" (it was waited for %s s)", digits(d.Seconds()))
 			}
 		}
 	}
@@ -883,7 +897,7 @@ func reconnect(h *hearing) {
 	if !never {
 		text = "a plain WebSocket comes back"
 	}
-	text += within + ", and Socket.IO's own client"
+	text += within + ", and socket.io-client"
 	switch {
 	case !always:
 		text += " did not always"

@@ -410,7 +410,7 @@ func TestAdvise(t *testing.T) {
 		}
 	}
 	const (
-		browsers, goSide, node, fan, idle, lossless, nodes = "browser clients behind unknown proxies", "a Go backend with Go or mobile clients (Socket.IO is go-socket.io 1.7 here)", "a Node backend",
+		browsers, goSide, node, fan, idle, lossless, nodes = "browser clients behind unknown proxies", "a Go backend (Socket.IO is go-socket.io 1.7 here)", "a Node backend",
 			"high fan-out", "many idle clients", "must not lose messages", "several nodes behind a balancer"
 		cpu = " server-cpu-sec/msg"
 	)
@@ -430,8 +430,12 @@ func TestAdvise(t *testing.T) {
 	is("all work", nodes, "either")
 
 	b.set(0, "proxy tls rawws-node works")
+	is("rescued over https, behind a proxy of one's own", browsers, "over https: either; over plain http: Socket.IO on Node in its default order (sticky sessions with several nodes)")
+	b.set(0, "proxy forward-denied-tls rawws-node works")
+	b.set(1, "proxy forward-denied-tls sio-node-default works")
 	is("rescued over https", browsers, "over https: Socket.IO on Node in its default order (sticky sessions with several nodes); over plain http: Socket.IO on Node in its default order (sticky sessions with several nodes)")
 	b.without("proxy tls")
+	b.without("proxy forward-denied-tls")
 	is("no https", browsers, "over plain http: Socket.IO on Node in its default order (sticky sessions with several nodes)")
 	b.set(0, "proxy strip-upgrade sio-node-default works", "proxy forward-denied sio-node-default works")
 	is("none rescued", browsers, "over plain http: either")

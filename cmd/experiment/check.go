@@ -456,8 +456,12 @@ const exactPairs = 6
 // errInterrupted says that the user ended it.
 var errInterrupted = errors.New("it was interrupted")
 
-// The exit status of compare check for a regression.
-const regression = 3
+// Exit status of compare check: for a regression, and where cells failed that leave
+// no other answer.
+const (
+	regression = 3
+	exitFailed = 1
+)
 
 // found reports whether the check found what it had to.
 func (t checkTrial) found(c change) bool {
@@ -467,11 +471,11 @@ func (t checkTrial) found(c change) bool {
 }
 
 func summariseCheck(d *data) summary {
-	rows := [][]string{{"change", "trials", "regression", "no regression", "inconclusive", "no answer", "something fired once", "seconds, median", "most"}}
+	rows := [][]string{{"change", "trials", "regression", "no regression", "inconclusive", "no answer", "cells failed", "something fired once", "something called better", "seconds, median", "most"}}
 	for _, c := range changes {
 		var seconds []float64
 		n := make(map[string]int)
-		once := 0
+		once, gains, failed := 0, 0, 0
 		for _, t := range d.checks {
 			if t.Change != c.name {
 				continue
@@ -481,12 +485,18 @@ func summariseCheck(d *data) summary {
 			if slices.ContainsFunc(t.Findings, func(f checkedCell) bool { return f.Again > 0 }) {
 				once++
 			}
+			if slices.ContainsFunc(t.Findings, func(f checkedCell) bool { return f.Outcome == regress.Better }) {
+				gains++
+			}
+			if t.Status == exitFailed && t.Answer != "" {
+				failed++
+			}
 		}
 		if len(seconds) == 0 {
 			continue
 		}
 		rows = append(rows, []string{c.about, fmt.Sprint(len(seconds)), fmt.Sprint(n[string(regress.Regression)]), fmt.Sprint(n[string(regress.NoRegression)]),
-			fmt.Sprint(n[string(regress.Inconclusive)]), fmt.Sprint(n[""]), fmt.Sprint(once), fmt.Sprintf("%.0f", median(seconds)), fmt.Sprintf("%.0f", slices.Max(seconds))})
+			fmt.Sprint(n[string(regress.Inconclusive)]), fmt.Sprint(n[""]), fmt.Sprint(failed), fmt.Sprint(once), fmt.Sprint(gains), fmt.Sprintf("%.0f", median(seconds)), fmt.Sprintf("%.0f", slices.Max(seconds))})
 	}
 	pairs := "those that a check takes by itself"
 	if d.Settings.Pairs > 0 {
@@ -519,11 +529,12 @@ func summariseCheck(d *data) summary {
 // firedTable lists, for each change and cell, how the ratio of the first batch
 // came out, and what was called worse.
 func firedTable(d *data) string {
-	rows := [][]string{{"change", "cell", "trials", "head / base, median", "least", "most", "would find, median", "worse", "not confirmed"}}
+	rows := [][]string{{"change", "cell", "trials", "head / base, median", "least", "most", "would find, median", "pairs, most", "worse", "better", "not confirmed"}}
 	for _, c := range changes {
 		type figures struct {
 			ratios, finds      []float64
-			worse, unconfirmed int
+			worse, better      int
+			unconfirmed, pairs int
 		}
 		cells := make(map[string]*figures)
 		var order []string
@@ -541,9 +552,12 @@ func firedTable(d *data) string {
 				if f.Ratio > 0 {
 					g.ratios, g.finds = append(g.ratios, f.Ratio), append(g.finds, f.Finds)
 				}
+				g.pairs = max(g.pairs, f.Pairs)
 				switch f.Outcome {
 				case regress.Worse:
 					g.worse++
+				case regress.Better:
+					g.better++
 				case regress.Unconfirmed:
 					g.unconfirmed++
 				}
@@ -551,9 +565,12 @@ func firedTable(d *data) string {
 		}
 		for _, name := range order {
 			g := cells[name]
-			row := []string{c.about, "`" + name + "`", fmt.Sprint(max(len(g.ratios), g.worse)), "-", "-", "-", "-", fmt.Sprint(g.worse), fmt.Sprint(g.unconfirmed)}
+			row := []string{c.about, "`" + name + "`", fmt.Sprint(max(len(g.ratios), g.worse)), "-", "-", "-", "-", "-", fmt.Sprint(g.worse), fmt.Sprint(g.better), fmt.Sprint(g.unconfirmed)}
 			if len(g.ratios) > 0 {
 				row[3], row[4], row[5], row[6] = times(median(g.ratios)), times(slices.Min(g.ratios)), times(slices.Max(g.ratios)), percent(median(g.finds))
+			}
+			if g.pairs > 0 {
+				row[7] = fmt.Sprint(g.pairs)
 			}
 			rows = append(rows, row)
 		}

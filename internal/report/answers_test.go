@@ -109,7 +109,7 @@ func TestRecordedAdvice(t *testing.T) {
 	}
 	want := []string{
 		"browser clients behind unknown proxies: over https: either; over plain http: Socket.IO on Node in its default order (sticky sessions with several nodes)",
-		"a Go backend with Go or mobile clients (Socket.IO is go-socket.io 1.7 here): a plain WebSocket, with reconnection and heartbeat by hand",
+		"a Go backend (Socket.IO is go-socket.io 1.7 here): a plain WebSocket, with reconnection and heartbeat by hand",
 		"a Node backend: either; a plain WebSocket then needs reconnection with a heartbeat by hand",
 		"high fan-out: in Go a plain WebSocket, in Node either",
 		"many idle clients: a plain WebSocket",

@@ -61,6 +61,8 @@ func Routes() []Route {
 			Spec: scenarios.PathSpec{Kind: scenarios.PathHTTP10, KeepHost: true}},
 		{Name: "strip-upgrade", About: "a reverse proxy that passes requests to upgrade on as ordinary ones",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathStripUpgrade, KeepHost: true}, Browser: true, Shown: true},
+		{Name: "strip-upgrade-tls", About: "the same, and TLS ends at it: clients dial https and wss",
+			Spec: scenarios.PathSpec{Kind: scenarios.PathStripUpgrade, TLS: true, KeepHost: true}, Browser: true, Shown: true},
 		{Name: "forbid-upgrade", About: "a reverse proxy that answers 403 to requests to upgrade",
 			Spec: scenarios.PathSpec{Kind: scenarios.PathForbidUpgrade, KeepHost: true}, Browser: true},
 		{Name: "swallow-down", About: "a reverse proxy that passes the 101 on, and nothing of the server's after it",
