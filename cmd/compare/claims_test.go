@@ -10,13 +10,13 @@ import (
 // What runs say of the claims is printed with their rules and the cells, and a
 // run that cannot be read does not keep the others from it.
 func TestClaims(t *testing.T) {
-	proxy := "../../results/2026-11-27-proxy"
+	proxy := "../../results/2026-11-28-proxy"
 	status, stdout, stderr := compare(t, "claims", recorded, proxy)
 	if status != exitOK || stderr != "" {
 		t.Fatalf("exit status %d, stderr %q", status, stderr)
 	}
 	for _, want := range []string{
-		"[2] 2026-11-27-proxy", "overhead: HOLDS", "proxies: HOLDS IN PART", "api: NOT MEASURED", "to measure it: compare -scenario size",
+		"[2] 2026-11-28-proxy", "overhead: HOLDS", "proxies: HOLDS IN PART", "api: NOT MEASURED", "to measure it: compare -scenario size",
 		"this run does not say", "In steady, and in fan-out", "case=steady/clients=100/size=128/rate=200", "[2] 0 % work",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) {

@@ -120,7 +120,7 @@ func commands() []command {
 		{"report", "print a recorded run again",
 			"compare report -format markdown results/local/20261123-101500", reportCommand},
 		{"claims", "say what recorded runs make of the claims, and what to choose",
-			"compare claims results/2026-11-25-quick results/2026-11-27-proxy", claimsCommand},
+			"compare claims results/2026-11-25-quick results/2026-11-28-proxy", claimsCommand},
 		{"diff", "compare two recorded runs",
 			"compare diff -unit server-cpu-sec/msg results/2026-11-25-quick results/local/20261123-101500", diffCommand},
 		{"check", "say whether a change made something worse, or a library did",

@@ -22,7 +22,7 @@ import (
 const most = 1_000_000
 
 // recordings are one run for each scenario, as they are kept in the repository.
-var recordings = []string{"2026-11-27-full", "2026-11-27-proxy", "2026-11-27-fallback", "2026-11-27-size", "2026-11-25-quick"}
+var recordings = []string{"2026-11-27-full", "2026-11-28-proxy", "2026-11-27-fallback", "2026-11-27-size", "2026-11-25-quick"}
 
 // page returns the page of runs that are kept in the repository.
 func page(t *testing.T, names ...string) string {
