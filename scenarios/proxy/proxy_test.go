@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,8 +134,10 @@ type fake struct {
 	scripts []script
 	dialed  []scenarios.DialConfig
 	served  []scenarios.ServerConfig
-	traffic scenarios.Traffic
 	ended   int
+
+	mu      sync.Mutex // several clients talk at a time
+	traffic scenarios.Traffic
 }
 
 func (f *fake) Now() int64 { return time.Now().UnixNano() }
@@ -165,10 +168,14 @@ type fakePath struct {
 	f *fake
 }
 
-func (p fakePath) URL() string                 { return "http://path" }
-func (p fakePath) Config() string              { return "listen here;" }
-func (p fakePath) Observed() scenarios.Traffic { return p.f.traffic }
-func (p fakePath) Close() error                { p.f.ended++; return nil }
+func (p fakePath) URL() string    { return "http://path" }
+func (p fakePath) Config() string { return "listen here;" }
+func (p fakePath) Observed() scenarios.Traffic {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	return p.f.traffic
+}
+func (p fakePath) Close() error { p.f.ended++; return nil }
 func (p fakePath) Through(cfg scenarios.DialConfig) scenarios.DialConfig {
 	cfg.Proxy = "http://proxy"
 	return cfg
@@ -213,8 +220,10 @@ func (p *fakePeer) Announce(_ context.Context, m scenarios.Message) error {
 }
 
 func (p *fakePeer) back(kind scenarios.EventKind, m scenarios.Message) error {
+	p.f.mu.Lock()
 	p.f.traffic.Requests++
 	p.f.traffic.Up += 10
+	p.f.mu.Unlock()
 	what := ""
 	if len(p.say) > 0 {
 		what, p.say = p.say[0], p.say[1:]
