@@ -568,9 +568,14 @@ func perCore(h *hearing, plain, sio string) BreakEven {
 	b, r := h.ofACore("fan-out", plain, sio, 1)
 	b.What = "deliveries" + sizeOf(r.Over.Full) + " for a second of CPU, at the low rate of fan-out (a price, not a capacity)"
 	if b.Plain != "" {
-		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
+		b.Reason = workedOut("", r)
 	}
 	return b
+}
+
+// workedOut says how ofACore makes both sides of a ratio.
+func workedOut(where string, r Ratio) string {
+	return fmt.Sprintf("1 s over the server CPU per delivery%s to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO", where, clientsOf(r.Under.Full), r.Under.Text, fullTimes(r))
 }
 
 // The chat that users are counted for: rooms of so many, each of whom says
@@ -587,8 +592,7 @@ func usersPerCore(h *hearing, plain, sio string) BreakEven {
 	b, r := h.ofACore("steady", plain, sio, deliveries)
 	b.What = fmt.Sprintf("users for a core, worked out and not tried, in rooms of %d in which each says something every %d s", roomSize, everySecs)
 	if b.Plain != "" {
-		b.Reason = fmt.Sprintf("1 s over the server CPU per delivery in steady, to %s clients, %s with a plain WebSocket, and that times %s with Socket.IO, over %s deliveries a second to each",
-			clientsOf(r.Under.Full), r.Under.Text, fullTimes(r), digits(deliveries))
+		b.Reason = workedOut(" in steady,", r) + fmt.Sprintf(", over %s deliveries a second to each", digits(deliveries))
 	}
 	return b
 }

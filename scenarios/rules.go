@@ -590,37 +590,25 @@ func (h *hearing) cross(plain, sio string) (c crossing) {
 	return c
 }
 
+// pathsThat returns those of some paths of which that is so.
+func pathsThat(names []string, is func(PathFacts) bool) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !is(factsOf(name)) })
+}
+
 // secured returns those of some paths that are dialled by https.
-func secured(names []string) (list []string) {
-	for _, name := range names {
-		if factsOf(name).Secure {
-			list = append(list, name)
-		}
-	}
-	return list
+func secured(names []string) []string {
+	return pathsThat(names, func(f PathFacts) bool { return f.Secure })
 }
 
 // others returns those of some paths whose proxy is not the site's own.
-func others(names []string) (list []string) {
-	for _, name := range names {
-		if !factsOf(name).Yours {
-			list = append(list, name)
-		}
-	}
-	return list
+func others(names []string) []string {
+	return pathsThat(names, func(f PathFacts) bool { return !f.Yours })
 }
 
 // scheme says by what the rescued paths are dialled, and whose they are.
 func (c crossing) scheme() string {
-	yours, denied := 0, 0
-	for _, name := range c.rescued {
-		if factsOf(name).Yours {
-			yours++
-		}
-		if factsOf(name).Denies {
-			denied++
-		}
-	}
+	yours := len(c.rescued) - len(others(c.rescued))
+	denied := len(pathsThat(c.rescued, func(f PathFacts) bool { return f.Denies }))
 	text := "all over plain http"
 	if n := len(secured(c.rescued)); n > 0 {
 		text = fmt.Sprintf("%d over plain http and %d over https", len(c.rescued)-n, n)
@@ -639,11 +627,11 @@ func (c crossing) tls() string {
 	if c.https == 0 {
 		return "no path over https was measured"
 	}
-	text := fmt.Sprintf("of %s over https both work on %d and neither on %d", count(float64(c.https), "path"), c.both, c.neither)
+	text := fmt.Sprintf("of %s over https both work on %d", count(float64(c.https), "path"), c.both)
 	if n := len(secured(c.rescued)); n > 0 {
-		text = fmt.Sprintf("of %s over https both work on %d, neither on %d and only Socket.IO on %d", count(float64(c.https), "path"), c.both, c.neither, n)
+		return text + fmt.Sprintf(", neither on %d and only Socket.IO on %d", c.neither, n)
 	}
-	return text
+	return text + fmt.Sprintf(" and neither on %d", c.neither)
 }
 
 // proxies decides on the paths that let only one of the two through.

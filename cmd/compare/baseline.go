@@ -173,7 +173,7 @@ func changed(older, now *regress.Baseline) report.Sheet {
 		}
 	}
 	s.Notes = []string{fmt.Sprintf("as before: %d", same)}
-	for _, key := range []string{"goos", "goarch", "go"} {
+	for _, key := range regress.ToolchainSettings {
 		if was, is := older.Settings[key], now.Settings[key]; was != is {
 			s.Notes = append(s.Notes, fmt.Sprintf("%s is %s now, and was %s: allocations and the sizes of programs are compared with no other", key, is, was))
 		}

@@ -182,7 +182,10 @@ func judged(u regress.Unit, c scenarios.Case, s scenarios.Stack) bool {
 // it is interrupted in the first that is what there is by then, if it is enough for a test.
 func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Stack, pairs, which int) (map[string]figures, int, error) {
 	var sides [2][]record.Cell
-	n := 0
+	n, most := 0, pairs
+	if which == 0 && k.extends(c) {
+		most = regress.Extends * pairs
+	}
 	var err error
 	for {
 		err = k.rounds(sc, c, s, pairs, n, &sides)
@@ -192,7 +195,7 @@ func (k *checker) batch(sc scenarios.Scenario, c scenarios.Case, s scenarios.Sta
 		if n += pairs; err != nil {
 			n = min(n, len(sides[0]), len(sides[1]))
 		}
-		if err != nil || which > 0 || n >= regress.Extends*pairs || !k.extends(c) || !noisy(c, s, sides) {
+		if err != nil || n >= most || !noisy(c, s, sides) {
 			break
 		}
 		k.tellStep("%s on %s: too noisy; %d more pairs", c.Name, s.Name, pairs)

@@ -322,17 +322,21 @@ func (b *Baseline) Save(name string) error {
 // for, beside the code.
 var toolchain = []string{"binary-B", "binary-over-B", "one-node-over-B", "packages", "std-packages", "server-allocs/msg", "server-alloc-B/msg"}
 
+// ToolchainSettings are those that say which version of Go that is, and for what it
+// compiles.
+var ToolchainSettings = []string{"goos", "goarch", "go"}
+
 // Comparable says why a unit of a baseline cannot be compared with what is
 // measured now, or "". Node says that the figure is of a stack in which Node runs, or
 // whose twin it does: ratios depend on its version, and what is exact does not.
 func (b *Baseline) Comparable(unit string, node bool, now Settings) string {
 	keys := []string{}
 	if slices.Contains(toolchain, unit) {
-		keys = []string{"goos", "goarch", "go"}
+		keys = ToolchainSettings
 	}
 	settings := b.Settings
 	if (Figure{Place: Place{Unit: unit}}).Ratio() {
-		keys, settings = []string{"goos", "goarch", "go", "cpu", "cores", "machine"}, b.Ratios
+		keys, settings = append(slices.Clone(ToolchainSettings), "cpu", "cores", "machine"), b.Ratios
 		if node {
 			keys = append(keys, "node")
 		}

@@ -400,8 +400,11 @@ func Judge(p Place, base, head []float64) (Finding, error) {
 // MostFinds to be found. Which side is ahead has no part in it.
 func TooNoisy(u Unit, base, head []float64) bool {
 	b, err := u.batch(base, head, 1)
-	return err == nil && u.Kind != Shares && (b.Finds == 0 || b.Finds > MostFinds)
+	return err == nil && u.Kind != Shares && b.noisy()
 }
+
+// noisy reports whether a shift of MostFinds would not have been found.
+func (b *Batch) noisy() bool { return b.Finds == 0 || b.Finds > MostFinds }
 
 // Confirmed judges a figure that fired by a fresh batch, too.
 func (f *Finding) Confirmed(base, head []float64) error {
@@ -430,7 +433,7 @@ func (f *Finding) Confirmed(base, head []float64) error {
 		f.Outcome = Lowered
 	case unit.Kind == Shares:
 		f.Outcome = Unconfirmed
-	case b.Finds == 0 || b.Finds > MostFinds:
+	case b.noisy():
 		f.Outcome = Noisy
 	default:
 		f.Outcome = Unconfirmed

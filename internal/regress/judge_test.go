@@ -385,7 +385,6 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestSharesAlarm has clients come back with the same chance on both sides: as a
 // TestLimitTwice has allocations beyond their limits, which counts if they are once
 // more, to the same side.
 func TestLimitTwice(t *testing.T) {
@@ -428,6 +427,7 @@ func TestLimitTwice(t *testing.T) {
 	}
 }
 
+// TestSharesAlarm has clients come back with the same chance on both sides: as a
 // difference it is called by mistake as seldom as others are.
 func TestSharesAlarm(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 9))
