@@ -47,9 +47,14 @@ import (
 // fallbackProtocol is the subprotocol of a WebSocket that carries batches.
 const fallbackProtocol = "chat.fallback"
 
-// chatHeader is the header that names the caller. A query would end up in
-// access logs, and whoever reads the id can take the session.
-const chatHeader = "Chat"
+// The headers that name the caller. A query would end up in access logs, and
+// whoever reads the id can take the session. That of a WebSocket is another one
+// than that of a poll: a proxy may take the upgrade off, and what is left is not
+// to be taken for a poll of the turn that would have begun.
+const (
+	chatHeader    = "Chat"
+	upgradeHeader = "Chat-Upgrade"
+)
 
 // eager is how long a client waits for its first WebSocket before it polls. It
 // is the delay that RFC 8305, section 5, recommends between two attempts.
@@ -109,7 +114,7 @@ func parseCaller(text string) (c caller, err error) {
 	}
 	if len(words) != 3 || err != nil || c.turn < 0 || c.got < 0 || c.id == "" {
 		return c, refusalf(http.StatusBadRequest,
-			"header %s: want two numbers and a session id", chatHeader)
+			"caller: want two numbers and a session id")
 	}
 	return c, nil
 }
@@ -349,9 +354,9 @@ func (s *fallbackServer) opening(d *duplex) opening {
 	return opening{d.id, limit, s.silence().Milliseconds()}
 }
 
-// find returns the session of a request.
-func (s *fallbackServer) find(r *http.Request) (*duplex, caller, error) {
-	c, err := parseCaller(r.Header.Get(chatHeader))
+// find returns the session of a caller.
+func (s *fallbackServer) find(text string) (*duplex, caller, error) {
+	c, err := parseCaller(text)
 	if err != nil {
 		return nil, c, err
 	}
@@ -366,14 +371,15 @@ func (s *fallbackServer) find(r *http.Request) (*duplex, caller, error) {
 
 // post takes a batch, or begins a session.
 func (s *fallbackServer) post(w http.ResponseWriter, r *http.Request) error {
-	if r.Header.Get(chatHeader) == "" {
+	who := r.Header.Get(chatHeader)
+	if who == "" {
 		d, err := s.begin()
 		if err != nil {
 			return err
 		}
 		return json.NewEncoder(w).Encode(s.opening(d))
 	}
-	d, _, err := s.find(r)
+	d, _, err := s.find(who)
 	if err != nil {
 		return err
 	}
@@ -399,7 +405,7 @@ func (s *fallbackServer) post(w http.ResponseWriter, r *http.Request) error {
 
 // poll answers with a batch as soon as there is one.
 func (s *fallbackServer) poll(w http.ResponseWriter, r *http.Request) error {
-	d, c, err := s.find(r)
+	d, c, err := s.find(r.Header.Get(chatHeader))
 	if err != nil {
 		return err
 	}
@@ -420,8 +426,8 @@ func (s *fallbackServer) upgrade(
 ) (err error) {
 	var d *duplex
 	var c caller
-	if r.Header.Get(chatHeader) != "" {
-		if d, c, err = s.find(r); err != nil {
+	if who := r.Header.Get(upgradeHeader); who != "" {
+		if d, c, err = s.find(who); err != nil {
 			return err
 		}
 	}
@@ -920,7 +926,7 @@ func (c *fallbackClient) attempt(
 		c.state.Lock()
 		me := caller{c.turn + 1, c.got, c.opening.Session}
 		c.state.Unlock()
-		header.Set(chatHeader, me.String())
+		header.Set(upgradeHeader, me.String())
 	}
 	url := "ws" + strings.TrimPrefix(c.rawURL, "http") + scenarios.PathRaw
 	dialer := *c.dialer

@@ -298,7 +298,7 @@ func TestFallbackTurns(t *testing.T) {
 	_, url := serveFallback(t, scenarios.ServerConfig{})
 	p := newPoller(t, url)
 	dialer := websocket.Dialer{Subprotocols: []string{fallbackProtocol}}
-	header := http.Header{chatHeader: {"2 0 " + p.Session}}
+	header := http.Header{upgradeHeader: {"2 0 " + p.Session}}
 	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+scenarios.PathRaw, header)
 	if err != nil {
 		t.Fatal(err)
@@ -328,6 +328,47 @@ func TestFallbackTurns(t *testing.T) {
 	}
 	if _, _, err := conn.ReadMessage(); err == nil {
 		t.Error("the WebSocket that was given up lives")
+	}
+}
+
+// TestFallbackStripped tries again and again to get a WebSocket through a proxy that
+// takes the upgrade off: what is left of an attempt is refused, and the polls of the
+// session go on.
+func TestFallbackStripped(t *testing.T) {
+	chat, _ := serveFallback(t, scenarios.ServerConfig{})
+	statuses := make(chan int, 100)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Connection")
+		r.Header.Del("Upgrade")
+		if r.Header.Get("Sec-WebSocket-Key") == "" {
+			chat.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		chat.ServeHTTP(answer, r)
+		w.WriteHeader(answer.Code)
+		select {
+		case statuses <- answer.Code:
+		default:
+		}
+	}))
+	defer proxy.Close()
+	c, log := switching(t, proxy.URL, "room")
+	defer c.Close() // before the proxy
+	for n := range 5 {
+		select {
+		case status := <-statuses:
+			if status != http.StatusBadRequest {
+				t.Errorf("attempt %d: status %d", n, status)
+			}
+		case <-c.done:
+			t.Fatalf("the session has ended: %+v", log.Events())
+		}
+		m := scenarios.Message{Room: "room", From: "x", Seq: scenarios.FirstSeq + int64(n), Body: "hello"}
+		if err := c.Send(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		await(t, log, scenarios.EventMessage, n+1)
 	}
 }
 

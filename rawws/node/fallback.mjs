@@ -155,8 +155,10 @@ export async function dial(url, config, on) {
 
   // attempt resolves to a WebSocket that carries both ways.
   function attempt(limit, signal) {
+    // Not the header of a poll: a proxy may take the upgrade off, and what is
+    // left is not to be taken for one.
     const headers = opening && {
-      Chat: `${turn + 1} ${got} ${opening.session}`,
+      'Chat-Upgrade': `${turn + 1} ${got} ${opening.session}`,
     };
     const ws = new WebSocket(new URL('/ws', url), 'chat.fallback', {
       ...through(config),
