@@ -366,7 +366,7 @@ func TestArrows(t *testing.T) {
 		"lessons/api":                        {},
 		"lessons/api/solution":               {},
 
-		"internal/codesize":    {"internal/record", "internal/report"},
+		"internal/codesize":    {"internal/checkout", "internal/record", "internal/report"},
 		"internal/conformance": {"scenarios"},
 
 		"internal/chart":         {"internal/wrap"},

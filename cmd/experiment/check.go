@@ -355,17 +355,11 @@ func environment() []string {
 
 // command runs a command and returns what it prints.
 func (s *site) command(dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(s.ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, environment()
-	// Asked to end, go takes its temporary files along.
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
-	cmd.WaitDelay = 5 * time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", name, args[0], err, strings.TrimSpace(stderr.String()))
+	stdout, stderr, err := checkout.Run(s.ctx, dir, environment(), name, args...)
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", name, args[0], err, bytes.TrimSpace(stderr))
 	}
-	return strings.TrimSpace(stdout.String()), nil
+	return string(bytes.TrimSpace(stdout)), nil
 }
 
 // endAtOnce asks a check twice to end, which it then does without finishing what it

@@ -596,3 +596,29 @@ func TestRun(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestRunGo ends a go command that does not heed signals yet, but has made a folder for
+// what it builds.
+func TestRunGo(t *testing.T) {
+	bin, temp := t.TempDir(), t.TempDir()
+	started := filepath.Join(bin, "started")
+	if err := syscall.Mkfifo(started, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\nmkdir \"${GOTMPDIR:-$TMPDIR}/go-build1\"\necho > '" + started + "'\nexec cat /dev/zero > /dev/null\n"
+	put(t, script, bin, "go")
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("GOTMPDIR", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		os.ReadFile(started)
+	}()
+	if _, err := run(ctx, bin, "go", "build"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -75,27 +75,47 @@ const mostOutput = 4 << 10
 // take their temporary files along.
 const grace = 5 * time.Second
 
-// run runs a command in a folder and returns what it prints. It has a process
+// Run runs a command in a folder and returns what it prints. It has a process
 // group of its own: a Ctrl-C at the terminal does not reach it, so that what
-// tidies up is not cut short, and the end of the context ends all of it.
-func run(ctx context.Context, dir, name string, args ...string) (string, error) {
+// tidies up is not cut short, and the end of the context ends all of it; then the
+// error is the context's. The go command is killed where it has not begun to heed
+// signals, but has a folder for what it builds, so it gets one that is removed here.
+func Run(ctx context.Context, dir string, env []string, name string, args ...string) (stdout, stderr []byte, err error) {
+	if name == "go" {
+		work, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "go-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("make a folder for what go builds: %w", err)
+		}
+		defer os.RemoveAll(work)
+		env = append(slices.Clip(env), "GOTMPDIR="+work)
+	}
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, Environment()
+	cmd.Dir, cmd.Env = dir, env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = grace
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		if cmd.Process != nil {
 			// Whatever of the group did not take the hint.
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		}
-		return "", ctx.Err()
+		err = ctx.Err()
 	}
-	if err != nil {
-		said := strings.TrimSpace(stderr.String())
+	return out.Bytes(), said.Bytes(), err
+}
+
+// run runs a command on the repository of its folder, and returns what it prints. An
+// error has the end of what it says.
+func run(ctx context.Context, dir, name string, args ...string) (string, error) {
+	stdout, stderr, err := Run(ctx, dir, Environment(), name, args...)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		said := strings.TrimSpace(string(stderr))
 		if over := len(said) - mostOutput; over > 0 {
 			said = "…" + said[over:]
 		}
@@ -104,5 +124,5 @@ func run(ctx context.Context, dir, name string, args ...string) (string, error) 
 		}
 		return "", fmt.Errorf("%s %s: %w%s", name, args[0], err, said)
 	}
-	return stdout.String(), nil
+	return string(stdout), nil
 }

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"wsvsio/internal/checkout"
 )
 
 // goPackage is a package as go list knows it.
@@ -62,22 +64,18 @@ func listGo(ctx context.Context, root string, patterns ...string) (map[string]*g
 // runGo runs the Go toolchain in a folder for the one platform whose figures
 // are the same on every machine.
 func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOOS="+targetOS, "GOARCH="+targetArch,
+	env := append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOOS="+targetOS, "GOARCH="+targetArch,
 		"GOAMD64=v1", "GOEXPERIMENT=", "CGO_ENABLED=0")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	stdout, stderr, err := checkout.Run(ctx, dir, env, "go", args...)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, fmt.Errorf("%w: install Go 1.26 or newer", errNoToolchain)
 	case err != nil:
-		return nil, fmt.Errorf("go %s: %w: %s", args[0], err, lastLines(stderr.String(), 3))
+		return nil, fmt.Errorf("go %s: %w: %s", args[0], err, lastLines(string(stderr), 3))
 	}
-	return stdout.Bytes(), nil
+	return stdout, nil
 }
 
 // errNoToolchain says that there is no program go.
