@@ -48,9 +48,9 @@ import (
 const fallbackProtocol = "chat.fallback"
 
 // The headers that name the caller. A query would end up in access logs, and
-// whoever reads the id can take the session. That of a WebSocket is another one
-// than that of a poll: a proxy may take the upgrade off, and what is left is not
-// to be taken for a poll of the turn that would have begun.
+// whoever reads the id can take the session. An attempt to get a WebSocket has
+// its own: a proxy may take the upgrade off, and what is left is not to be
+// taken for a poll of the turn that would have begun.
 const (
 	chatHeader    = "Chat"
 	upgradeHeader = "Chat-Upgrade"
@@ -943,6 +943,9 @@ func (c *fallbackClient) attempt(
 	var text []byte
 	if err == nil {
 		_, text, err = conn.ReadMessage()
+	}
+	if err == nil && !stop() {
+		err = ctx.Err() // it is closed
 	}
 	if err == nil && c.opening.Session == "" {
 		err = json.Unmarshal(text, &c.opening)

@@ -204,7 +204,7 @@ export async function dial(url, config, on) {
     let told = got;
     let owes = true; // the first frame has the server begin
     let untold = 0; // bytes that came since anything was said
-    let open = true;
+    let open = ws.readyState === WebSocket.OPEN;
     let silent; // ends a WebSocket from which nothing comes
     const heard = () => {
       clearTimeout(silent);
