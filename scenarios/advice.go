@@ -194,7 +194,7 @@ func nodeBackend(h *hearing) string {
 	h.reason += fmt.Sprintf(". After silences %s came back with Socket.IO", text)
 	text, byHand := h.cameBack(plainBack)
 	if text != "" {
-		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured with a client in Go, for a page cannot send pings: there it has to be messages)", text)
+		h.reason += fmt.Sprintf(", %s with a plain WebSocket and a heartbeat by hand (measured with server and client in Go: in Node none was written, and a page cannot send pings, so that there it has to be messages)", text)
 	}
 	if text, _ := h.cameBack("rawws-node-reconnect"); text != "" {
 		h.reason += fmt.Sprintf(", %s with reconnecting-websocket, which has no heartbeat", text)

@@ -11,6 +11,11 @@ type PathFacts struct {
 
 	// Denies says that it is a forward proxy that denies CONNECT.
 	Denies bool
+
+	// Twin is the embedded path that does the same as this one through somebody
+	// else's program; "" if there is none. Where both come to the same they are
+	// one path, with two implementations.
+	Twin string
 }
 
 // FactsOf returns those of the path that a case of the scenario proxy has, and
@@ -18,14 +23,27 @@ type PathFacts struct {
 // program of the chat would have that linked in.
 func FactsOf(name string) (PathFacts, bool) {
 	switch name {
-	case "direct", "delay", "forward", "squid-connect":
+	case "direct", "delay", "forward":
 		return PathFacts{}, true
-	case "forward-denied", "squid", "squid-upgrade":
+	case "squid-connect":
+		return PathFacts{Twin: "forward"}, true
+	case "forward-denied":
 		return PathFacts{Denies: true}, true
+	case "squid", "squid-upgrade":
+		return PathFacts{Denies: true, Twin: "forward-denied"}, true
 	case "reverse", "reverse-host", "reverse-forwarded", "buffer", "http10", "strip-upgrade", "forbid-upgrade",
-		"swallow-down", "idle-cut", "nginx", "nginx-upgrade", "nginx-buffering", "nginx-idle",
-		"haproxy-http", "haproxy-tcp", "haproxy-idle":
+		"swallow-down", "idle-cut", "haproxy-idle":
 		return PathFacts{Yours: true}, true
+	case "nginx":
+		return PathFacts{Yours: true, Twin: "strip-upgrade"}, true
+	case "nginx-upgrade", "haproxy-http":
+		return PathFacts{Yours: true, Twin: "reverse-host"}, true
+	case "nginx-buffering":
+		return PathFacts{Yours: true, Twin: "buffer"}, true
+	case "nginx-idle":
+		return PathFacts{Yours: true, Twin: "idle-cut"}, true
+	case "haproxy-tcp":
+		return PathFacts{Yours: true, Twin: "direct"}, true
 	case "tls", "strip-upgrade-tls":
 		return PathFacts{Secure: true, Yours: true}, true
 	case "forward-denied-tls":

@@ -152,7 +152,7 @@ func claims() []claim {
 				"by hand. On each runtime: holds. On none: does not hold. Else: in part. What crosses the wire in fan-out, and what it costs in CPU, is told beside it and does not decide."},
 			"compare -scenario broadcast,size -case fan-out,chat", oneCall},
 		{Claim{"proxies", "proxies and load balancers make WebSockets hard to implement and scale; Socket.IO supports them out of the box",
-			"Read on Node, where the server is Socket.IO's own; go-socket.io is told apart. Paths count alike, whoever runs them and however clients dial; the reason says which they are. There are paths on which no plain WebSocket works and Socket.IO in its default order " +
+			"Read on Node, where the server is Socket.IO's own; go-socket.io is told apart. A path through nginx, HAProxy or squid that comes to the same as the embedded one that does what it does is one path with that. Else paths count alike, whoever runs them and however clients dial; the reason says which they are. There are paths on which no plain WebSocket works and Socket.IO in its default order " +
 				"always does: else does not hold. If there is no path and no balancer, as it comes, on which a plain WebSocket works and Socket.IO does not " +
 				"always: holds. Else: in part."},
 			"compare -scenario proxy -case direct,strip-upgrade,forbid-upgrade,forward-denied,balance-robin,balance-cookie", proxies},
@@ -540,6 +540,7 @@ func oneCall(h *hearing) {
 // crossing is what became of a plain WebSocket and of Socket.IO on the paths.
 type crossing struct {
 	paths, balancers        int
+	programs                int      // paths that came to the same as their twin, and are not counted again
 	shut                    int      // paths on which no plain WebSocket works
 	rescued, lost, unsticky []string // names of cases
 	https, both, neither    int      // of the paths that are dialled by https
@@ -564,7 +565,15 @@ func (h *hearing) cross(plain, sio string) (c crossing) {
 			}
 			continue
 		}
-		secure := factsOf(name).Secure
+		facts := factsOf(name)
+		if facts.Twin != "" {
+			a, b, ok := h.m.Both(Place{"proxy", facts.Twin, plain, unitWorks}, sio)
+			if ok && a.comesTo(w) && b.comesTo(s) {
+				c.programs++
+				continue
+			}
+		}
+		secure := facts.Secure
 		switch {
 		case w.Max == 0 && s.Min == 1:
 			c.rescued = append(c.rescued, name)
@@ -589,6 +598,9 @@ func (h *hearing) cross(plain, sio string) (c crossing) {
 	}
 	return c
 }
+
+// comesTo reports whether two shares are the same in all rounds.
+func (f Figure) comesTo(other Figure) bool { return f.Min == other.Min && f.Max == other.Max }
 
 // pathsThat returns those of some paths of which that is so.
 func pathsThat(names []string, is func(PathFacts) bool) []string {
@@ -663,7 +675,10 @@ func proxies(h *hearing) {
 	if kept := node.balancers - len(node.unsticky); kept > 0 {
 		text += fmt.Sprintf("; behind %s both work", count(float64(kept), "other balancer"))
 	}
-	text += "; some of the paths do the same by other programs, and no proxy that looks into TLS is among them"
+	if node.programs > 0 {
+		text += fmt.Sprintf("; %s through nginx, HAProxy or squid came to the same as these, and none counts again", count(float64(node.programs), "more path"))
+	}
+	text += "; no proxy that looks into TLS is among them"
 	h.whose = "Socket.IO's: that it begins with polling, which gets through, and which needs all requests of a client on one node. A websocket only has neither, with Socket.IO as without."
 	if len(node.rescued) == 0 {
 		h.whose = "Neither's: no path lets only Socket.IO through."

@@ -366,6 +366,28 @@ func TestWhose(t *testing.T) {
 	}
 }
 
+// A path through somebody else's program counts with its embedded twin where both come
+// to the same.
+func TestTwinsCountOnce(t *testing.T) {
+	b := clear().set(0, "proxy nginx rawws-node works").set(1, "proxy nginx sio-node-default works",
+		"proxy haproxy-tcp rawws-node works", "proxy haproxy-tcp sio-node-default works", "proxy squid-connect rawws-node works", "proxy squid-connect sio-node-default works")
+	for _, tt := range []struct {
+		works float64 // of a plain WebSocket through nginx
+		want  string
+	}{
+		// There is no embedded path beside squid-connect.
+		{0, "of 5 paths a plain WebSocket fails on 2, and Socket.IO on Node in its default order gets through 2 of these over polling: all over plain http, " +
+			"1 of them a reverse proxy that you set up yourself, 1 a forward proxy that denies CONNECT. Of 1 path over https both work on 1 and neither on 0; behind 1 other balancer both work; " +
+			"2 more paths through nginx, HAProxy or squid came to the same as these, and none counts again"},
+		{1, "of 6 paths a plain WebSocket fails on 2,"},
+	} {
+		b.set(tt.works, "proxy nginx rawws-node works")
+		if v := verdict(t, b, "proxies"); !strings.HasPrefix(v.Reason, tt.want) {
+			t.Errorf("%q, want %q", v.Reason, tt.want)
+		}
+	}
+}
+
 // The doubts of the cells that decided travel with the verdict, each said once.
 func TestDoubtsTravel(t *testing.T) {
 	b := clear()

@@ -70,7 +70,7 @@ func TestCases(t *testing.T) {
 	}
 	for _, r := range Routes() {
 		if f, ok := scenarios.FactsOf(r.Name); !ok || f.Secure != r.Spec.TLS || f.Yours && r.Spec.Kind == scenarios.PathConnect ||
-			f.Denies != (strings.HasPrefix(r.Name, "forward-denied") || r.Twin == "forward-denied") {
+			f.Denies != (strings.HasPrefix(r.Name, "forward-denied") || r.Twin == "forward-denied") || f.Twin != r.Twin {
 			t.Errorf("%s: %+v, %t: the rules would not know it", r.Name, f, ok)
 		}
 	}
