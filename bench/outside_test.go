@@ -96,7 +96,7 @@ func cells(t *testing.T, names, stacks []string) (found map[cellOf]*notes, missi
 				env := NewEnv(t.Context(), m)
 				defer env.Close()
 				rec := newNotes()
-				err := proxy.Scenario{}.Run(t.Context(), env, can[at], cases[i], rec)
+				err := proxy.Scenario{}.Run(t.Context(), env, can[at], unhurried(cases[i]), rec)
 				if err != nil && !errors.Is(err, scenarios.ErrUnsupported) {
 					err = errors.Join(err, env.casualties())
 				}
@@ -311,8 +311,10 @@ func TestOutsideBrowser(t *testing.T) {
 		if !ok {
 			want = passages["idle-cut"] // haproxy-idle, which has none, cuts WebSockets as that does
 		}
-		c := cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == r.Name })]
-		c.Timers.Idle, c.Timers.Limit = time.Second, 4*time.Second // as in TestProxyMatrix
+		c := unhurried(cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == r.Name })])
+		if !r.Idle {
+			c.Timers.Idle = time.Second // as in TestProxyMatrix
+		}
 		for _, s := range can {
 			if !s.InBrowser() {
 				continue

@@ -144,9 +144,8 @@ func TestProxyMatrix(t *testing.T) {
 			if !s.IsChat() || !s.IsFor("proxy") || s.InBrowser() && p.page == "" {
 				continue
 			}
+			c := unhurried(c)
 			c.Browser = true
-			// A busy machine is slow to answer, and silence is an outcome.
-			c.Timers.Limit = 4 * time.Second
 			t.Run(c.Name+"/"+s.Name, func(t *testing.T) {
 				t.Parallel()
 				turn <- struct{}{}
@@ -169,6 +168,16 @@ func TestProxyMatrix(t *testing.T) {
 			t.Errorf("there is no route %s", name)
 		}
 	}
+}
+
+// unhurried has a case wait for longer than a busy machine takes to answer, for silence
+// is an outcome, and a proxy cut what has said nothing for longer than it takes to beat.
+func unhurried(c scenarios.Case) scenarios.Case {
+	c.Timers.Limit = 8 * time.Second
+	if slices.ContainsFunc(proxy.Routes(), func(r proxy.Route) bool { return r.Name == c.Name && r.Idle }) {
+		c.Timers.Idle = 4 * time.Second
+	}
+	return c
 }
 
 // check runs a cell and returns how its outcome differs from the matrix.
@@ -218,7 +227,7 @@ func (p passage) check(ctx context.Context, m Machine, b *sharedBrowser, c scena
 // message takes the handshake of TCP, that of a WebSocket, and its own way.
 func TestProxyTimes(t *testing.T) {
 	cases := (proxy.Scenario{}).Cases(scenarios.Quick)
-	c := cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == "delay-time" })]
+	c := unhurried(cases[slices.IndexFunc(cases, func(c scenarios.Case) bool { return c.Name == "delay-time" })])
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, s := range Stacks() {

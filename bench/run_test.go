@@ -112,7 +112,7 @@ func TestBroken(t *testing.T) {
 	for name := range want {
 		p.Stacks = append(p.Stacks, goStack(name))
 	}
-	p.Rounds, p.Limit = 1, 10*time.Second
+	p.Rounds, p.Limit = 1, 20*time.Second
 	p.Parts = []Part{{broadcast.Scenario{}, []scenarios.Case{quickly}}}
 	cells, err := runPlan(t, p, nil)
 	if err != nil || len(cells) != len(want) {

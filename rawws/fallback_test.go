@@ -57,24 +57,22 @@ func switching(t *testing.T, url, room string) (*fallbackClient, *scenarios.Even
 	return c.(*fallbackClient), log
 }
 
-// cutWebSocket cuts the WebSocket of the server's one session, once it has
-// another one than before.
-func (s *fallbackServer) cutWebSocket(before *websocket.Conn) *websocket.Conn {
+// cutWebSocket cuts the WebSocket of a session, once it has another one than
+// before.
+func (s *fallbackServer) cutWebSocket(id string, before *websocket.Conn) *websocket.Conn {
 	s.table.Lock()
-	defer s.table.Unlock()
-	for _, d := range s.duplexs {
-		d.mu.Lock()
-		for d.conn == nil || d.conn == before {
-			changed := d.next()
-			d.mu.Unlock()
-			<-changed
-			d.mu.Lock()
-		}
-		before = d.conn
-		before.NetConn().Close()
+	d := s.duplexs[id]
+	s.table.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for d.conn == nil || d.conn == before {
+		changed := d.next()
 		d.mu.Unlock()
+		<-changed
+		d.mu.Lock()
 	}
-	return before
+	d.conn.NetConn().Close()
+	return d.conn
 }
 
 // TestFallbackSwitches has a client that talks without a pause change from one
@@ -98,12 +96,16 @@ func TestFallbackSwitches(t *testing.T) {
 		}
 		sent <- n
 	}()
+	late := 0 // on a slow machine it polls at first
+	if await(t, log, scenarios.EventUp, 1).Transport == scenarios.Polling {
+		late = 1
+	}
 	var cut *websocket.Conn
 	for n := 1; n <= switches; n++ {
 		if n%2 == 1 {
-			cut = s.cutWebSocket(cut)
+			cut = s.cutWebSocket(c.opening.Session, cut)
 		}
-		e := await(t, log, scenarios.EventTransport, n)
+		e := await(t, log, scenarios.EventTransport, n+late)
 		if want := []string{scenarios.WebSocket, scenarios.Polling}[n%2]; e.Transport != want {
 			t.Fatalf("switch %d: to %s, want %s", n, e.Transport, want)
 		}
@@ -375,14 +377,13 @@ func TestFallbackStripped(t *testing.T) {
 // TestFallbackForgets has a session end that nobody asks for any more, and one
 // that falls behind.
 func TestFallbackForgets(t *testing.T) {
-	s, url := serveFallback(t, scenarios.ServerConfig{
-		PingInterval: 20 * time.Millisecond, PingTimeout: 30 * time.Millisecond, Queue: 4,
-	})
+	s, url := serveFallback(t, scenarios.ServerConfig{PingInterval: 20 * time.Millisecond, PingTimeout: 30 * time.Millisecond})
 	p := newPoller(t, url)
 	s.sessions.Wait()
 	if status, text := p.ask(http.MethodGet, "1 0 "+p.Session, ""); status != http.StatusNotFound {
 		t.Errorf("silent: status %d, %q", status, text)
 	}
+	s, url = serveFallback(t, scenarios.ServerConfig{Queue: 4})
 	p = newPoller(t, url)
 	body := "1 0\n" + `{"type":"join","id":1,"data":{"room":"room"}}` + strings.Repeat("\nchat{\"room\":\"room\"}", 16*4)
 	if status, text := p.ask(http.MethodPost, "1 0 "+p.Session, body); status != http.StatusNoContent {

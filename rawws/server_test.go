@@ -158,8 +158,9 @@ func TestToldToGo(t *testing.T) {
 
 // TestHeartbeat has a client that does not answer, and one that does.
 func TestHeartbeat(t *testing.T) {
+	t.Parallel() // it waits
 	s, url := serve(t, scenarios.ServerConfig{
-		PingInterval: 10 * time.Millisecond, PingTimeout: 500 * time.Millisecond,
+		PingInterval: 10 * time.Millisecond, PingTimeout: 3 * time.Second,
 	})
 	dead, live := dialRaw(t, url), dialRaw(t, url)
 	dead.SetPingHandler(func(string) error { return nil })

@@ -220,7 +220,7 @@ func TestGuessedSession(t *testing.T) {
 // probe of an upgrade it refuses what the client posts, as one has to be able
 // to until its own half has moved. The clients of Socket.IO then give up.
 func TestUpgradeLoses(t *testing.T) {
-	s, err := NewServer(scenarios.ServerConfig{PingInterval: 200 * time.Millisecond, PingTimeout: 300 * time.Millisecond})
+	s, err := NewServer(scenarios.ServerConfig{PingInterval: time.Second, PingTimeout: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

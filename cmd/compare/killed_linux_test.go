@@ -138,17 +138,18 @@ func (h *harness) measured(t *testing.T, cells int) {
 	})
 }
 
-// has waits for a process of that role, or for the command's end.
+// has waits for a process of that role, or for the command's end: 0.
 func (h *harness) has(t *testing.T, role string) (pid int) {
 	t.Helper()
 	eventually(t, "a process with the role "+role, func() bool {
-		for p, r := range descendants(t, h.token) {
+		all := descendants(t, h.token) // the command's own process, too
+		for p, r := range all {
 			if r == role {
 				pid = p
 				return true
 			}
 		}
-		return false
+		return len(all) == 0
 	})
 	return pid
 }
@@ -288,8 +289,12 @@ func TestHarnessInterrupted(t *testing.T) {
 
 // TestPaused has a server that hangs: the second Ctrl-C still ends all.
 func TestPaused(t *testing.T) {
-	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()), "rawws", 1)
-	syscall.Kill(h.has(t, "server"), syscall.SIGSTOP)
+	h := newHarness(t, "paused-"+strconv.Itoa(os.Getpid()), "rawws", 100)
+	pid := h.has(t, "server")
+	if pid == 0 {
+		t.Fatalf("the command has ended\n%s", &h.stderr)
+	}
+	syscall.Kill(pid, syscall.SIGSTOP)
 	ended := make(chan error, 1)
 	go func() { ended <- h.Wait() }()
 	var err error

@@ -171,7 +171,7 @@ func TestListPaths(t *testing.T) {
 func TestReconnect(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	status, stdout, stderr := compare(t, "-scenario", "reconnect", "-stack", "rawws,rawws-reconnect,sio-reconnect",
-		"-case", "reset,restart,stall,jitter,deploy", "-clients", "5", "-out", dir)
+		"-case", "reset,restart,stall,jitter,deploy", "-clients", "5", "-ping-interval", "400ms", "-ping-timeout", "3s", "-out", dir)
 	if status != exitOK {
 		t.Fatalf("exit status %d\n%s%s", status, stdout, stderr)
 	}

@@ -182,8 +182,8 @@ var tiny = map[string]struct {
 }{
 	"aa": {"-trials 2 -pairs 6 -clients 3 -rate 500 -warmup 30 -window 20ms", 24, "| 2 judged |"},
 	"ab": {"-trials 2 -pairs 6 -clients 3 -rate 100 -warmup 30 -window 50ms -iterations 1000000", 24, "| trials | 1000000 | 12 |"},
-	"stall": {"-stack rawws,floor -clients 3 -rate 200 -warmup 30 -window 500ms -pause 250ms", 4,
-		"| rawws | 1 | the time a message is due | 300 |"},
+	"stall": {"-stack rawws,floor -clients 3 -rate 200 -warmup 30 -window 3s -pause 250ms", 4,
+		"| rawws | 1 | the time a message is due | 1800 |"},
 	"delay":    {"-stack rawws,floor -clients 2 -rate 100 -warmup 30 -window 50ms -rounds 1 -up 1ms -down 1ms", 2, "| floor | 1 | due |"},
 	"receive":  {"-rounds 1 -clients 10 -window 20ms", 10, "| 100000 | generator | reference |"},
 	"warmup":   {"-stack rawws,sio -base 30 -rounds 1 -window 20ms", 12, "| 30 to 60 | 60 to 120 |"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,7 +88,10 @@ func Run(ctx context.Context, dir string, env []string, name string, args ...str
 			return nil, nil, fmt.Errorf("make a folder for what go builds: %w", err)
 		}
 		defer os.RemoveAll(work)
-		env = append(slices.Clip(env), "GOTMPDIR="+work)
+		if work, err = filepath.Abs(work); err != nil {
+			return nil, nil, fmt.Errorf("make a folder for what go builds: %w", err)
+		}
+		env = append(slices.Clip(env), "GOTMPDIR="+work, "TMPDIR="+work) // the linker has its own
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, env

@@ -49,14 +49,14 @@ type Target struct {
 }
 
 // Patience is how long a check waits for what must happen. A server that works
-// needs milliseconds, and one with the timers of Hasty a second.
+// needs milliseconds, and one with the timers of Hasty a second and a half.
 const Patience = 5 * time.Second
 
 // The timers of the servers. Most checks need a server that leaves them alone,
 // some one whose heartbeat is due soon.
 var (
 	Calm  = scenarios.ServerConfig{PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second}
-	Hasty = scenarios.ServerConfig{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}
+	Hasty = scenarios.ServerConfig{PingInterval: 300 * time.Millisecond, PingTimeout: time.Second}
 )
 
 // Servers are where a target's server can be reached, with either timers:

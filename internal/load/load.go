@@ -61,7 +61,11 @@ const (
 
 	// patience is how long nothing may arrive before what is missing counts as
 	// lost.
-	patience = 2 * time.Second
+	patience = 5 * time.Second
+
+	// lastLook is how long the loop looks for what has arrived before it gives up:
+	// if the machine had stopped it, the time is over before it has looked at all.
+	lastLook = 50 * time.Millisecond
 
 	// slowBuffer is the receive buffer of a client that will stop reading, in
 	// bytes, and slowSegment the largest segment that it takes: that of
@@ -687,12 +691,12 @@ func (g *Generator) patience() time.Duration {
 func (g *Generator) quiet(ctx context.Context, p *phase, done func() bool) error {
 	wait := g.patience()
 	deaths := g.deaths
-	for began := g.now(); !done(); {
+	for w := g.newWait(wait); !done(); {
 		if g.deaths > deaths {
 			return errors.New("a connection has ended")
 		}
-		limit := max(began, p.lastAt) + wait
-		if g.now() >= limit {
+		limit, over := w.limit(g.now(), p.lastAt)
+		if over {
 			return fmt.Errorf("%d of %d connections did not get everything within %v of silence", p.pending, g.spec.Clients, wait)
 		}
 		if err := g.turn(ctx, limit); err != nil {
@@ -700,6 +704,29 @@ func (g *Generator) quiet(ctx context.Context, p *phase, done func() bool) error
 		}
 	}
 	return nil
+}
+
+// silence is a wait that is over once nothing has arrived for a while.
+type silence struct {
+	wait, began time.Duration
+	looked      time.Duration // when the last thing had arrived before the last look
+}
+
+// newWait begins one.
+func (g *Generator) newWait(wait time.Duration) silence {
+	return silence{wait: wait, began: g.now(), looked: -1}
+}
+
+// limit returns until when to wait, and whether it is over, given when the last
+// thing has arrived.
+func (s *silence) limit(now, last time.Duration) (until time.Duration, over bool) {
+	last = max(s.began, last)
+	if until = last + s.wait; now < until {
+		return until, false
+	}
+	over = s.looked == last
+	s.looked = last
+	return now + lastLook, over
 }
 
 // saturate sends as fast as messages come back, for the time of the spec.
@@ -772,9 +799,9 @@ func (g *Generator) drain(ctx context.Context) error {
 			c.ask("join", markID)
 		}
 	}
-	for began := g.now(); g.unanswered > 0; {
-		limit := max(began, g.window.phase.lastAt) + g.patience()
-		if g.now() >= limit {
+	for w := g.newWait(g.patience()); g.unanswered > 0; {
+		limit, over := w.limit(g.now(), g.window.phase.lastAt)
+		if over {
 			return fmt.Errorf("%d of %d connections have no answer at the end", g.unanswered, len(g.clients))
 		}
 		if err := g.turn(ctx, limit); err != nil {

@@ -130,7 +130,7 @@ func TestAccounting(t *testing.T) {
 				// Where something is missing, all else has arrived long before.
 				spec.Patience = 10 * time.Second
 				if tt.want.dropped > 0 {
-					spec.Patience = 500 * time.Millisecond
+					spec.Patience = 2 * time.Second
 				}
 				r, err := run(t, newLoop, tt.faults, spec)
 				if err != nil {
@@ -525,7 +525,7 @@ func BenchmarkFeed(b *testing.B) {
 // if they are told, and not a byte is lost from the count, the end of a stream
 // being none.
 func TestKeepAlive(t *testing.T) {
-	t.Run("closed", func(t *testing.T) { testKeepAlive(t, 50*time.Millisecond, "", 500*time.Millisecond) })
+	t.Run("closed", func(t *testing.T) { testKeepAlive(t, 50*time.Millisecond, "", 3*time.Second) })
 	t.Run("told", func(t *testing.T) { testKeepAlive(t, 0, "timeout=2, max=100", 1500*time.Millisecond) })
 }
 

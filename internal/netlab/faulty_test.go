@@ -396,7 +396,8 @@ func TestInterrupted(t *testing.T) {
 
 // TestHold accepts and does not carry, until the end of the hold.
 func TestHold(t *testing.T) {
-	const hold = 150 * time.Millisecond
+	t.Parallel()                 // it waits
+	const hold = 3 * time.Second // for a busy machine to see the one that gives up
 	r := newRig(t, FaultyOptions{})
 	r.pair()
 	h := r.fault(scenarios.Fault{Kind: scenarios.FaultReset, Hold: hold})

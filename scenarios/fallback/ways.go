@@ -281,11 +281,11 @@ func (x *experiment) take(ctx context.Context, w Way, o *outcome) error {
 	}
 	if o.err != nil && limited.Err() == nil && !x.stack.Mode.Reconnect {
 		// It is told that it is not connected a moment before it hears of its end.
-		soon, cancel := context.WithTimeout(ctx, drainLimit)
+		soon, cancel := x.limit(ctx, 1)
 		peer.Await(soon, func(events []scenarios.Event) bool { return ended(events) != "" })
 		cancel()
 	}
-	x.drain(ctx, &up, &down)
+	x.drain(ctx, o.works, &up, &down)
 	o.see(peer.Events())
 	o.lostUp = up.account(x.partner.Events(), o)
 	o.lostDown = down.account(peer.Events(), o)
@@ -315,8 +315,8 @@ func (x *experiment) whileUp(ctx context.Context, peer scenarios.Peer, try func(
 	}
 }
 
-// converse has both talk for a while. If the WebSocket is to be lost, that is in
-// the middle of it.
+// converse has both talk for a while, from when a WebSocket that is not lost is there.
+// If it is to be lost, that is in the middle of it.
 func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, up, down *talker) error {
 	talking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -325,7 +325,8 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 	both.Go(func() { down.talk(talking, ctx) })
 	defer both.Wait()
 	defer stop()
-	if w.Later && slices.Contains(x.stack.Mode.Transports, scenarios.WebSocket) {
+	nothingLost := w.Path == scenarios.PathRelay && !w.Lacks
+	if (w.Later || nothingLost) && slices.Contains(x.stack.Mode.Transports, scenarios.WebSocket) {
 		limited, cancel := x.limit(ctx, 1)
 		up.peer.Await(limited, func(events []scenarios.Event) bool {
 			return x.stack.Settled(events) || !x.stack.Mode.Reconnect && ended(events) != ""
@@ -343,13 +344,18 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 	return scenarios.Wait(ctx, x.c.Window/2)
 }
 
-// drainLimit is how long what was said last may take to arrive.
+// drainLimit is how long what was said last may take to arrive where the chat does not
+// work.
 const drainLimit = time.Second
 
 // drain waits until the last message of each direction has arrived, or no more
 // can.
-func (x *experiment) drain(ctx context.Context, up, down *talker) {
+func (x *experiment) drain(ctx context.Context, works bool, up, down *talker) {
 	limited, cancel := context.WithTimeout(ctx, drainLimit)
+	if works {
+		cancel()
+		limited, cancel = x.limit(ctx, 1)
+	}
 	defer cancel()
 	await := func(t *talker, at scenarios.Peer) {
 		if len(t.said) == 0 {

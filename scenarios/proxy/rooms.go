@@ -16,7 +16,8 @@ const room = "lobby"
 
 // The parts of the case rooms.
 const (
-	calm = 50 // messages one after another, whose latency is taken
+	calm      = 50               // messages one after another, whose latency is taken
+	calmLimit = 10 * time.Second // of each
 
 	// patience is how long nothing may arrive before what is missing counts as
 	// lost.
@@ -149,16 +150,16 @@ func (x *twoNodes) calm(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		near, err := x.await(ctx, x.half()-1, name(0), seq, patience)
+		near, err := x.await(ctx, x.half()-1, name(0), seq, calmLimit)
 		if err != nil {
 			return err
 		}
-		far, err := x.await(ctx, x.half(), name(0), seq, patience)
+		far, err := x.await(ctx, x.half(), name(0), seq, calmLimit)
 		if err != nil {
 			return err
 		}
 		if near == 0 || far == 0 {
-			return fmt.Errorf("message %d of a client that sends alone did not arrive within %v: on its node %t, on the other %t", seq, patience, near > 0, far > 0)
+			return fmt.Errorf("message %d of a client that sends alone did not arrive within %v: on its node %t, on the other %t", seq, calmLimit, near > 0, far > 0)
 		}
 		all = append(all, seconds(far-due))
 		hop = append(hop, seconds(max(0, far-near)))

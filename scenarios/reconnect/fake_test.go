@@ -317,10 +317,10 @@ func (p *fakePath) Fault(f scenarios.Fault) (scenarios.Harm, error) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		p.peer.lose()
+		if e.behave.back > 0 {
+			time.AfterFunc(e.behave.back-e.behave.notice, p.peer.comeBack)
+		}
 	})
-	if e.behave.back > 0 {
-		time.AfterFunc(e.behave.back, p.peer.comeBack)
-	}
 	return h, nil
 }
 
