@@ -431,7 +431,7 @@ type LoadSpec struct {
 	Hold time.Duration `json:"holdNs,omitempty"`
 
 	// Patience is how long nothing may arrive before what is missing counts as
-	// lost; 0 is two seconds.
+	// lost; 0 is five seconds.
 	Patience time.Duration `json:"patienceNs,omitempty"`
 
 	// Transport is "websocket" or "polling"; "" is websocket.

@@ -710,6 +710,7 @@ func (g *Generator) quiet(ctx context.Context, p *phase, done func() bool) error
 type silence struct {
 	wait, began time.Duration
 	looked      time.Duration // when the last thing had arrived before the last look
+	end         time.Duration // of that look
 }
 
 // newWait begins one.
@@ -724,9 +725,10 @@ func (s *silence) limit(now, last time.Duration) (until time.Duration, over bool
 	if until = last + s.wait; now < until {
 		return until, false
 	}
-	over = s.looked == last
-	s.looked = last
-	return now + lastLook, over
+	if s.looked != last {
+		s.looked, s.end = last, now+lastLook
+	}
+	return s.end, now >= s.end
 }
 
 // saturate sends as fast as messages come back, for the time of the spec.

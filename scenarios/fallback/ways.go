@@ -327,7 +327,7 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 	defer stop()
 	nothingLost := w.Path == scenarios.PathRelay && !w.Lacks
 	if (w.Later || nothingLost) && slices.Contains(x.stack.Mode.Transports, scenarios.WebSocket) {
-		limited, cancel := x.limit(ctx, 1)
+		limited, cancel := context.WithTimeout(ctx, min(x.c.Timers.Limit, settleLimit))
 		up.peer.Await(limited, func(events []scenarios.Event) bool {
 			return x.stack.Settled(events) || !x.stack.Mode.Reconnect && ended(events) != ""
 		})
@@ -343,6 +343,9 @@ func (x *experiment) converse(ctx context.Context, w Way, path scenarios.Path, u
 	}
 	return scenarios.Wait(ctx, x.c.Window/2)
 }
+
+// settleLimit is how long a client may take to its WebSocket, once the chat works.
+const settleLimit = 8 * time.Second
 
 // drainLimit is how long what was said last may take to arrive where the chat does not
 // work.
