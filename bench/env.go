@@ -93,8 +93,8 @@ func (e *Env) roots() []string {
 }
 
 // mourning is how long a process that has broken a connection may take to be
-// found dead, and looks how often that is looked at: by the clock alone a machine
-// that stops for so long would end it.
+// found dead, and looks how often it is looked for meanwhile. They are counted, for
+// a machine that stops for so long leaves no time to look.
 const (
 	mourning = 250 * time.Millisecond
 	looks    = 25

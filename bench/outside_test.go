@@ -323,7 +323,7 @@ func TestOutsideBrowser(t *testing.T) {
 				t.Parallel()
 				turn <- struct{}{}
 				defer func() { <-turn }()
-				for try := 1; ; try++ {
+				passes(t, s, func() error {
 					env := NewEnv(t.Context(), m)
 					env.browser = browser
 					rec := newNotes()
@@ -341,13 +341,10 @@ func TestOutsideBrowser(t *testing.T) {
 					}
 					survived := !r.Idle || rec.value("idle-survived") == 0 && rec.value("idle-survived-beat") == 1
 					if got == want && survived {
-						return
+						return nil
 					}
-					if s.Flaky == "" || try == tries {
-						t.Fatalf("%s, want %s: %v", got, want, rec)
-					}
-					t.Logf("%s, want %s: %s", got, want, s.Flaky)
-				}
+					return fmt.Errorf("%s, want %s: %v", got, want, rec)
+				})
 			})
 		}
 	}

@@ -150,16 +150,7 @@ func TestProxyMatrix(t *testing.T) {
 				t.Parallel()
 				turn <- struct{}{}
 				defer func() { <-turn }()
-				for try := 1; ; try++ {
-					wrong := p.check(t.Context(), m, browser, c, s)
-					if wrong == nil {
-						return
-					}
-					if s.Flaky == "" || try == tries {
-						t.Fatal(wrong)
-					}
-					t.Logf("%v: %s", wrong, s.Flaky)
-				}
+				passes(t, s, func() error { return p.check(t.Context(), m, browser, c, s) })
 			})
 		}
 	}
@@ -170,8 +161,23 @@ func TestProxyMatrix(t *testing.T) {
 	}
 }
 
-// unhurried has a case wait for longer than a busy machine takes to answer, for silence
-// is an outcome, and a proxy cut what has said nothing for longer than it takes to beat.
+// passes runs what returns how an outcome is wrong, and again on a flaky stack.
+func passes(t *testing.T, s scenarios.Stack, check func() error) {
+	t.Helper()
+	for try := 1; ; try++ {
+		wrong := check()
+		if wrong == nil {
+			return
+		}
+		if s.Flaky == "" || try == tries {
+			t.Fatal(wrong)
+		}
+		t.Logf("%v: %s", wrong, s.Flaky)
+	}
+}
+
+// unhurried has a case wait for longer than a busy machine takes to answer, because
+// silence is an outcome, and a proxy that cuts what is idle for longer than it takes to beat.
 func unhurried(c scenarios.Case) scenarios.Case {
 	c.Timers.Limit = 8 * time.Second
 	if slices.ContainsFunc(proxy.Routes(), func(r proxy.Route) bool { return r.Name == c.Name && r.Idle }) {

@@ -401,7 +401,7 @@ func TestNotResumed(t *testing.T) {
 				t.Errorf("ann gets %v", got)
 			}
 			if name == "expired" {
-				return // the new session does as fast, if the machine is slow
+				return // the new session may expire as fast, before it is resumed
 			}
 			// The next cut finds the new session.
 			relay.Cut()

@@ -112,7 +112,7 @@ func behindProxies(h *hearing) string {
 	if c.https > 0 {
 		choice = "over https: " + by(len(secured(rescued)), len(secured(lost))) + "; " + choice
 	}
-	h.reason = fmt.Sprintf("with clients in Node on %d of the %s that were tried only Socket.IO works", len(c.rescued), count(float64(c.paths), "path"))
+	h.reason = fmt.Sprintf("with clients in Node on %d of %s only Socket.IO works", len(c.rescued), count(float64(c.paths), "path"))
 	if len(c.rescued) > 0 {
 		h.reason += ", by polling: " + c.scheme()
 	}

@@ -99,10 +99,14 @@ func TestCheckPartial(t *testing.T) {
 	if err := json.Unmarshal(data, &r); err != nil || r.Partial != "interrupted" || r.Answer == regress.NoRegression || len(r.Findings)+len(r.Failures) == 0 {
 		t.Errorf("%v: %s", err, data)
 	}
+	told := len(r.Failures) > 0
 	for _, f := range r.Findings {
-		if strings.Contains(f.Series, "/case=connect/") {
+		if told = told || strings.Contains(f.Series, "/case=echo/"); strings.Contains(f.Series, "/case=connect/") {
 			t.Errorf("%v was not measured", f.Place)
 		}
+	}
+	if !told {
+		t.Errorf("echo was measured, and is not told: %s", data)
 	}
 }
 

@@ -360,7 +360,7 @@ func TestKnown(t *testing.T) {
 		{"fails at once", 0, "it fails", Result{Outcome: Broken, Tries: 1}},
 		{"fails now and then", knownTries - 1, "it fails", Result{Outcome: Broken, Tries: knownTries}},
 		{"does not fail any more", knownTries, "it fails", Result{Outcome: Kept, Tries: knownTries, Surprise: true}},
-		{"was not known to fail", 0, "", Result{Outcome: Broken, Tries: soundTries, Surprise: true}},
+		{"was not known to fail", 0, "", Result{Outcome: Broken, Tries: 1, Surprise: true}},
 		{"passes", knownTries, "", Result{Outcome: Kept, Tries: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -354,11 +354,11 @@ const drainLimit = time.Second
 // drain waits until the last message of each direction has arrived, or no more
 // can.
 func (x *experiment) drain(ctx context.Context, works bool, up, down *talker) {
-	limited, cancel := context.WithTimeout(ctx, drainLimit)
+	wait := drainLimit
 	if works {
-		cancel()
-		limited, cancel = x.limit(ctx, 1)
+		wait = x.c.Timers.Limit
 	}
+	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	await := func(t *talker, at scenarios.Peer) {
 		if len(t.said) == 0 {
